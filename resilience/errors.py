@@ -14,7 +14,9 @@ class InputError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        place = "" if self.where is None else self.where + ("" if self.line is None else f":{self.line}") + ": "
+        place = (
+            "" if self.where is None else self.where + ("" if self.line is None else f":{self.line}") + ": "
+        )
         return f"{place}{self.what} {self.remedy}".strip()
 
 

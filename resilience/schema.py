@@ -57,9 +57,13 @@ class Incidents(_Table):
     declared_at: Time = _maybe("When it was declared an incident", "UTC")
     acknowledged_at: Time = _maybe("When a responder took it", "UTC")
     mitigated_at: Time = _maybe("When the impact stopped", "UTC")
-    resolved_at: Time = _maybe("When it was over; null and no later time stated means still open or unknown", "UTC")
+    resolved_at: Time = _maybe(
+        "When it was over; null and no later time stated means still open or unknown", "UTC"
+    )
     detected_by: str = _column("Who noticed first", isin=DETECTED_BY)
-    stated_detect_min: float = _maybe("Time to detect as the report states it (detected - started)", "min", ge=0)
+    stated_detect_min: float = _maybe(
+        "Time to detect as the report states it (detected - started)", "min", ge=0
+    )
     stated_repair_min: float = _maybe("Time to repair as stated (mitigated - detected)", "min", ge=0)
     stated_restore_min: float = _maybe("Time to restore as stated (resolved - started)", "min", ge=0)
     summary: str = _maybe("The report's own summary; untrusted text")
@@ -327,7 +331,9 @@ def frame(table: str, rows: Iterable[Mapping[str, Any]] | pd.DataFrame = ()) -> 
     wanted = dtypes(table)
     unknown = sorted(set(given.columns) - set(wanted))
     if unknown:
-        raise InputError(f"{table} has no column {', '.join(unknown)}.", remedy=f"It has: {', '.join(wanted)}.")
+        raise InputError(
+            f"{table} has no column {', '.join(unknown)}.", remedy=f"It has: {', '.join(wanted)}."
+        )
     columns = {}
     for name, dtype in wanted.items():
         values = given[name] if name in given else pd.Series([None] * len(given), dtype=object)
@@ -348,7 +354,9 @@ def check(table: str, given: pd.DataFrame) -> pd.DataFrame:
     try:
         model.validate(given, lazy=True)
     except SchemaErrors as error:
-        raise InputError(_sentence(table, error), remedy="Correct the rows named, or the reader that made them.") from None
+        raise InputError(
+            _sentence(table, error), remedy="Correct the rows named, or the reader that made them."
+        ) from None
     repeated = given.duplicated(list(keys))
     if repeated.any():
         first = given.loc[repeated, list(keys)].iloc[0].to_dict()
@@ -379,7 +387,15 @@ def data_dictionary() -> str:
         "float minutes named `*_min`. Missing is null, never zero.",
     ]
     for name, (model, keys) in TABLES.items():
-        lines += ["", f"## {name}", "", " ".join((model.__doc__ or "").split()), "", f"Key: {', '.join(keys)}.", ""]
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            " ".join((model.__doc__ or "").split()),
+            "",
+            f"Key: {', '.join(keys)}.",
+            "",
+        ]
         lines += ["| column | type | unit | may be missing | meaning | rule |", "|---|---|---|---|---|---|"]
         for column, spec in model.to_schema().columns.items():
             rules = "; ".join(str(c.error or c.name).replace("|", "\\|") for c in spec.checks)

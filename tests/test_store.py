@@ -1,0 +1,159 @@
+"""The store keeps what it is given, once, and says nothing where nothing changed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from resilience import schema
+from resilience.errors import InputError
+from resilience.store import Store
+
+
+def problems(
+    *ids: str, message: str = "m", source_uri: str = "a.md", line: int | None = None
+) -> pd.DataFrame:
+    common = {"source_uri": source_uri, "kind": "missing", "message": message, "remedy": "r", "line": line}
+    return schema.frame("problems", [{"problem_id": i, **common} for i in ids])
+
+
+def test_a_second_upsert_of_the_same_rows_commits_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first = store.upsert("problems", problems("b", "a"))
+    assert (first.inserted, first.version) == (2, 1)
+    again = store.upsert("problems", problems("a", "b"))
+    assert (again.inserted, again.updated, again.version) == (0, 0, None)
+    assert store.version("problems") == 1
+    assert list(store.load("problems")["problem_id"]) == ["a", "b"]
+
+
+def test_null_is_compared_safely_both_ways(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.upsert("problems", problems("a"))
+    assert store.upsert("problems", problems("a", line=3)).updated == 1
+    assert store.load("problems")["line"].tolist() == [3]
+    assert store.upsert("problems", problems("a")).updated == 1
+    assert store.load("problems")["line"].isna().all()
+
+
+def test_what_a_file_no_longer_says_is_deleted_and_nothing_else(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.upsert("problems", problems("a", "b", source_uri="it's.md"))
+    store.upsert("problems", problems("c", source_uri="other.md"))
+    done = store.upsert(
+        "problems", problems("b", source_uri="it's.md"), replacing=("source_uri", ["it's.md"])
+    )
+    assert (done.deleted, sorted(store.load("problems")["problem_id"])) == (1, ["b", "c"])
+    store.upsert("problems", problems(), replacing=("source_uri", ["it's.md') OR ('1'='1"]))
+    assert sorted(store.load("problems")["problem_id"]) == ["b", "c"]
+
+
+def test_a_pinned_store_reads_the_old_version(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.upsert("problems", problems("a"))
+    old = store.pinned()
+    store.upsert("problems", problems("a", message="changed"))
+    assert old.load("problems")["message"].tolist() == ["m"]
+    assert store.load("problems")["message"].tolist() == ["changed"]
+    with pytest.raises(InputError, match="version 99"):
+        Store(tmp_path, {"problems": 99}).load("problems")
+
+
+def test_content_hash_ignores_history_but_not_content(tmp_path: Path) -> None:
+    one, two = Store(tmp_path / "one"), Store(tmp_path / "two")
+    one.upsert("problems", problems("a", "b"))
+    two.upsert("problems", problems("b"))
+    two.upsert("problems", problems("a"))
+    assert one.content_hash("problems") == two.content_hash("problems")
+    two.upsert("problems", problems("a", message="x"))
+    assert one.content_hash("problems") != two.content_hash("problems")
+
+
+def test_an_absent_table_is_empty_and_typed(tmp_path: Path) -> None:
+    empty = Store(tmp_path).load("series")
+    assert empty.empty
+    assert dict(empty.dtypes) == schema.dtypes("series")
+    with pytest.raises(InputError, match="no table"):
+        Store(tmp_path).load("../../etc")
+
+
+def test_load_filters_are_pushed_down_and_right(tmp_path: Path) -> None:
+    at = pd.date_range("2020-01-01", periods=48, freq="h", tz="UTC").as_unit("us")
+    rows = pd.concat(
+        schema.frame(
+            "series",
+            pd.DataFrame(
+                {
+                    "metric": "m",
+                    "scope": s,
+                    "at": at,
+                    "value": 1.0,
+                    "interval_s": 3600.0,
+                    "rollup": "avg",
+                    "source": "t",
+                }
+            ),
+        )
+        for s in ("service:a", "service:b")
+    ).reset_index(drop=True)
+    store = Store(tmp_path)
+    store.upsert("series", rows)
+    part = store.load("series", where={"scope": ["service:b"]}, between=(at[10], at[20]))
+    assert (len(part), set(part["scope"]), part["at"].min(), part["at"].max()) == (
+        10,
+        {"service:b"},
+        at[10],
+        at[19],
+    )
+    assert store.load("series", where={"scope": []}).empty
+
+
+values = st.dictionaries(st.integers(0, 20).map(str), st.integers(0, 3).map(str), max_size=12)
+
+
+@settings(max_examples=12, deadline=None)
+@given(batches=st.lists(values, min_size=1, max_size=4))
+def test_any_sequence_of_upserts_equals_a_dict_update(
+    tmp_path_factory: pytest.TempPathFactory, batches: list
+) -> None:
+    store, truth = Store(tmp_path_factory.mktemp("store")), {}
+    for batch in batches:
+        frame = schema.frame(
+            "problems",
+            [
+                {"problem_id": k, "source_uri": "a", "kind": "missing", "message": v, "remedy": "r"}
+                for k, v in batch.items()
+            ],
+        )
+        version = store.version("problems")
+        changed = {**truth, **batch} != truth
+        truth |= batch
+        store.upsert("problems", frame)
+        if version is not None:
+            assert (store.version("problems") != version) == changed
+    loaded = store.load("problems")
+    assert dict(zip(loaded["problem_id"], loaded["message"], strict=True)) == truth
+
+
+WRITER = """
+import sys
+from resilience import schema
+from resilience.store import Store
+root, name = sys.argv[1:]
+for i in range(20):
+    row = {"problem_id": f"{name}-{i}", "source_uri": name, "kind": "missing", "message": "m", "remedy": "r"}
+    Store(root).upsert("problems", schema.frame("problems", [row]), replacing=("source_uri", []))
+"""
+
+
+def test_two_processes_writing_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), name]) for name in ("x", "y")]
+    assert [writer.wait(120) for writer in writers] == [0, 0]
+    expected = sorted(f"{name}-{i}" for name in ("x", "y") for i in range(20))
+    assert sorted(Store(tmp_path).load("problems")["problem_id"]) == expected
