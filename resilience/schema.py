@@ -310,6 +310,8 @@ TABLES: dict[str, tuple[type[pa.DataFrameModel], tuple[str, ...]]] = {
     "labels": (Labels, ("incident_id", "labelled_by")),
 }
 
+GAMEDAY_TABLES = tuple(name for name in TABLES if name.startswith(("gameday", "experiment")))
+
 
 def key(table: str) -> tuple[str, ...]:
     """Columns that identify a row of `table`."""

@@ -1,12 +1,18 @@
-"""Shared fixtures: where the public data lies, and one simulated world for the whole session."""
+"""Shared fixtures: where the public data lies; hypothesis without deadlines, since machines differ."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
+
+settings.register_profile("test", deadline=None, max_examples=50)
+settings.register_profile("acceptance", deadline=None, max_examples=500)
+settings.load_profile("acceptance" if os.environ.get("RESILIENCE_ACCEPTANCE") else "test")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,450 @@
+"""The command line. Heavy imports happen inside the commands that need them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import __version__
+from .errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .pipeline import Ingested
+    from .store import Store
+    from .workspace import Workspace
+
+CLOCKS = ("detect", "acknowledge", "mitigate", "restore", "repair")
+
+
+class _Refusal(click.ClickException):
+    """An InputError as a user sees it."""
+
+    exit_code = 2
+
+
+class _Group(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            raise _Refusal(str(error)) from None
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of the work, not of the alphabet
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__)
+def main() -> None:
+    """What keeps failing, are we getting better, and what should we rehearse next?
+
+    Start with `resilience init DIR`, put reports, series and gameday.yml files into its data/ folder, then
+    `resilience ingest` and `resilience render --all`. Or see it first: `resilience demo` in an empty folder.
+    """
+
+
+def _store_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--store", "root", metavar="DIR|URL", help="Store to read [default: data/store of the workspace]."
+    )(command)
+
+
+def _reading(command: Callable[..., Any]) -> Callable[..., Any]:
+    formats = click.Choice(["table", "json", "csv"])
+    return _store_option(
+        click.option(
+            "--format", "form", type=formats, default="table", show_default=True, help="How to print it."
+        )(command)
+    )
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--title", default="Resilience", show_default=True, help="Name that pages carry.")
+@click.option(
+    "--zone", default="UTC", show_default=True, help="IANA zone of your business, e.g. Europe/Berlin."
+)
+def init(folder: Path, title: str, zone: str) -> None:
+    """Make FOLDER a workspace: data folders, notebooks, reports/ and an annotated resilience.yml."""
+    from . import workspace
+
+    made = workspace.create(folder, title=title, zone=zone)
+    click.echo(
+        f"Made {made.root}. Put your files under {folder / 'data'}, then run `resilience ingest` there."
+    )
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=".")
+@click.option("--seed", default=2019, show_default=True, help="Seed of the simulated world.")
+def sample(folder: Path, seed: int) -> None:
+    """Write the simulated marketplace into FOLDER/data: two years of reports, series, two GameDays, its truth."""
+    _write_sample(folder, seed)
+    click.echo(f"Wrote a simulated marketplace to {folder / 'data'}; its truth is in data/truth.json.")
+
+
+@main.command()
+@click.option("--seed", default=2019, show_default=True, help="Seed of the simulated world.")
+@click.pass_context
+def demo(ctx: click.Context, seed: int) -> None:
+    """Write the sample here, ingest it, render every report and say where the gallery is."""
+    workspace = _workspace()
+    _write_sample(workspace.root, seed)
+    ctx.invoke(ingest, paths=(), mapping=None, root=None)
+    ctx.invoke(render, report_id=None, everything=True, force=False, root=None)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--mapping", type=click.Path(path_type=Path), help="Mapping file for CSV series.")
+@_store_option
+def ingest(paths: tuple[Path, ...], mapping: Path | None, root: str | None) -> None:
+    """Read reports, series, GameDays and labels under PATHS into the store [default: the workspace's data/].
+
+    Reading a file again changes nothing unless the file changed. Files that cannot be used are listed, the others
+    come in, and the exit code is 2.
+    """
+    from . import pipeline
+
+    workspace = _workspace()
+    given = list(paths) or workspace.inputs()
+    if not given:
+        raise InputError(
+            "There is no data/ folder here and no path was given.",
+            where=str(workspace.root),
+            remedy="Run `resilience init`, or name the files: `resilience ingest PATH...`.",
+        )
+    with _progress("Reading") as say:
+        done = pipeline.ingest(_store(root), given, base=workspace.root, mapping=mapping, progress=say)
+    _tell_ingested(done)
+    if len(done.refused):
+        raise SystemExit(2)
+
+
+def _tell_ingested(done: Ingested) -> None:
+    names = {
+        "report": "report file or folder",
+        "csv": "CSV series",
+        "json": "saved response",
+        "labels": "label file",
+    }
+    read = ", ".join(f"{n} {names.get(kind, kind)}{'s' if n != 1 else ''}" for kind, n in done.files.items())
+    click.echo(f"Read {read}.")
+    for commit in done.commits:
+        parts = [f"{n} {word}" for n, word in _counted(commit)]
+        click.echo(f"  {commit.table}: {', '.join(parts)} (version {commit.version})")
+    if not done.commits:
+        click.echo("  Nothing changed.")
+    for row in done.refused.head(20).itertuples():
+        line = "" if row.line is None or row.line != row.line else f":{row.line}"
+        click.echo(
+            f"Not used: {_safe(row.source_uri)}{line}: {_safe(row.message)} {_safe(row.remedy)}", err=True
+        )
+    if len(done.refused) > 20:
+        click.echo(f"... and {len(done.refused) - 20} more.", err=True)
+    if others := len(done.problems) - len(done.refused):
+        click.echo(f"{others} smaller problem(s) on record: `resilience problems` groups them by remedy.")
+
+
+def _counted(commit: Any) -> Iterator[tuple[int, str]]:
+    for word in ("inserted", "updated", "deleted"):
+        if n := getattr(commit, word):
+            yield n, word
+
+
+@main.command()
+@click.option("--all", "everything", is_flag=True, help="Every row, not grouped.")
+@_reading
+def problems(everything: bool, root: str | None, form: str) -> None:
+    """What was skipped, unreadable, missing or contradictory, grouped by what to do about it."""
+    rows = _store(root).load("problems")
+    if everything:
+        _print(rows[["source_uri", "line", "subject", "field", "kind", "message", "remedy"]], form)
+        return
+    grouped = rows.groupby(["kind", "remedy"], as_index=False, sort=True).agg(
+        rows=("problem_id", "size"),
+        files=("source_uri", "nunique"),
+        example=("message", "first"),
+        file=("source_uri", "first"),
+    )
+    _print(grouped.sort_values(["rows", "kind", "remedy"], ascending=[False, True, True]), form)
+
+
+@main.command()
+@click.option("--incidents", "each", is_flag=True, help="One row per incident instead of the distribution.")
+@_reading
+def causes(each: bool, root: str | None, form: str) -> None:
+    """What keeps failing: expected incidents per failure class, or the class of each incident."""
+    from .analysis import causes as analysis
+
+    store = _store(root)
+    found = analysis.classify(_real(store), store.load("labels"))
+    if each:
+        _print(found.table[[c for c in found.table if not c.startswith("p_")]], form, found.text)
+    else:
+        spread = analysis.distribution(found)
+        _print(spread.table, form, spread.text)
+
+
+@main.command()
+@click.option(
+    "--by",
+    type=click.Choice(["service", "cause", "severity", "quarter", "kind", "detected_by"]),
+    help="Group by.",
+)
+@click.option(
+    "--clock", type=click.Choice(CLOCKS), default="restore", show_default=True, help="Which duration."
+)
+@click.option("--kind", type=click.Choice(["real", "drill", "test"]), default="real", show_default=True)
+@_reading
+def times(by: str | None, clock: str, kind: str, root: str | None, form: str) -> None:
+    """How long incidents take on one clock: n, median, geometric mean and mean, each with its interval."""
+    from . import views
+    from .analysis import times as analysis
+
+    incidents = views.incidents(_store(root), kind=None if by == "kind" else kind, by=by)
+    found = analysis.summarise(incidents, clock, by)
+    _print(found.table, form, found.text)
+
+
+@main.command()
+@click.option("--metric", default="trace.http.request.hits", show_default=True, help="Metric to profile.")
+@click.option(
+    "--interval", "interval_s", default=3600, show_default=True, help="Interval of its points, seconds."
+)
+@click.option("--zone", help="IANA zone [default: the workspace's].")
+@click.option("--hours", is_flag=True, help="All 168 hours of the week instead of one row per scope.")
+@_reading
+def capacity(
+    metric: str, interval_s: int, zone: str | None, hours: bool, root: str | None, form: str
+) -> None:
+    """The week of a metric, per scope: peak to mean, busiest hour, or all 168 hours with quantiles."""
+    from . import views
+    from .analysis import capacity as analysis
+
+    rows = views.series_at(_store(root), metric, interval_s)
+    found = analysis.profile(rows, zone or _workspace().zone, metric=metric)
+    _print(found.table if hours else found.scopes, form, found.text)
+
+
+@main.command()
+@_reading
+def gamedays(root: str | None, form: str) -> None:
+    """GameDays in the store, each with its experiments and their verdicts."""
+    import pandas as pd
+
+    from . import views
+    from .analysis import gameday as analysis
+
+    store = _store(root)
+    days = store.load("gamedays").sort_values(["held_on", "gameday_id"])
+    rows = []
+    for day in days.itertuples():
+        result = analysis.analyse(views.gameday_tables(store, day.gameday_id))
+        about = {"gameday": day.gameday_id, "held_on": f"{day.held_on:%Y-%m-%d}", "style": day.style}
+        columns = ["position", "experiment_key", "title", "environment", "verdict", "outcome", "reason"]
+        rows += [{**about, **record} for record in result.table[columns].to_dict("records")]
+    _print(pd.DataFrame(rows), form, "" if rows else "No GameDay is in the store.")
+
+
+@main.command()
+@click.argument("report_id", required=False)
+@click.option("--all", "everything", is_flag=True, help="Every report that the store can give.")
+@click.option("--force", is_flag=True, help="Also those whose inputs have not changed.")
+@_store_option
+def render(report_id: str | None, everything: bool, force: bool, root: str | None) -> None:
+    """Make reports/REPORT_ID (a GameDay's id, failure-classes, time-to-restore, capacity) and the gallery."""
+    if (report_id is None) == (not everything):
+        raise click.UsageError("Name one report, or give --all.")
+    from .report import gallery
+    from .report import render as report
+
+    workspace, store = _workspace(), _store(root)
+    jobs = report.jobs(store, workspace, report_id)
+    workspace.reports.mkdir(parents=True, exist_ok=True)
+    report.recover(workspace.reports)
+    failed = 0
+    with _progress("Rendering") as say:
+        for i, job in enumerate(jobs):
+            say(job.report_id, i, len(jobs))
+            done = report.render(job, store, workspace, force=force)
+            failed += done.state == "failed"
+            click.echo(
+                f"  {done.state:9} {done.path.relative_to(workspace.root)}"
+                + (f"  {_safe(done.error)}" if failed else "")
+            )
+    index = gallery.write(workspace.reports, workspace.title)
+    click.echo(f"Gallery: {index}")
+    if failed:
+        raise SystemExit(1)
+
+
+@main.command()
+@_reading
+def status(root: str | None, form: str) -> None:
+    """What is in the store: rows, version, from when to when."""
+    import pandas as pd
+
+    store = _store(root).pinned()
+    clocks = {
+        "incidents": "started_at",
+        "series": "at",
+        "timeline": "at",
+        "gamedays": "held_on",
+        "labels": "labelled_at",
+    }
+    rows = []
+    for table, version in store.versions().items():
+        frame = store.load(table)
+        at = frame[clocks[table]].dropna() if table in clocks else pd.Series(dtype="datetime64[us, UTC]")
+        first, last = (
+            (f"{at.min():%Y-%m-%d %H:%M}", f"{at.max():%Y-%m-%d %H:%M}") if len(at) else (None, None)
+        )
+        rows.append(
+            {"table": table, "rows": len(frame), "version": version, "first_utc": first, "last_utc": last}
+        )
+    _print(pd.DataFrame(rows), form, "" if rows else "The store is empty. Run `resilience ingest`.")
+
+
+@main.command(hidden=True)
+@click.argument("page", type=click.Choice(["data-dictionary", "gameday-file"]))
+def docs(page: str) -> None:
+    """Print a generated page of docs/."""
+    if page == "data-dictionary":
+        from . import schema
+
+        click.echo(schema.data_dictionary(), nl=False)
+    else:
+        from .sources import gamedays as source
+
+        click.echo(source.documentation(), nl=False)
+
+
+def _workspace() -> Workspace:
+    from . import workspace
+
+    return workspace.find(Path.cwd())
+
+
+def _store(root: str | None) -> Store:
+    from .store import Store
+
+    return Store(root or _workspace().store)
+
+
+def _real(store: Store) -> pd.DataFrame:
+    from . import views
+
+    return views.incidents(store, kind="real")
+
+
+def _write_sample(folder: Path, seed: int) -> None:
+    from . import sample
+
+    mine = folder / "data" / "incidents"
+    if mine.is_dir() and any(mine.iterdir()) and not (folder / "data" / "truth.json").is_file():
+        raise InputError(
+            "This folder holds incident reports that are not the sample's.",
+            where=str(mine),
+            remedy="Simulated and real data are never mixed: use an empty folder.",
+        )
+    with _progress("Simulating") as say:
+        sample.write(folder, seed=seed, progress=lambda what: say(what, 0, 0))
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress line on a terminal; plain lines, one per step, elsewhere."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        last = ""
+
+        def plain(step: str, done: int, of: int) -> None:
+            nonlocal last
+            if step != last:
+                click.echo(f"{what}: {step}", err=True)
+            last = step
+
+        yield plain
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[at]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=None, at="")
+
+        def live(step: str, done: int, of: int) -> None:
+            bar.update(
+                task,
+                description=f"{what}: {step}",
+                completed=done,
+                total=of or None,
+                at=f"{done}/{of}" if of else "",
+            )
+
+        yield live
+
+
+def _safe(text: Any) -> str:
+    """`text` without control characters: a report must not steer a terminal."""
+    return "".join(c for c in str(text) if c.isprintable())
+
+
+def _print(rows: pd.DataFrame, form: str, text: str = "") -> None:
+    """A table for people, or JSON or CSV for machines; the sentence goes with the table only."""
+    if form == "json":
+        click.echo(rows.to_json(orient="records", date_format="iso", double_precision=6, indent=1))
+    elif form == "csv":
+        click.echo(rows.to_csv(index=False, lineterminator="\n"), nl=False)
+    else:
+        _print_table(rows)
+        if text:
+            click.echo(text)
+
+
+def _print_table(rows: pd.DataFrame) -> None:
+    import pandas as pd
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if rows.empty:
+        click.echo("Nothing.")
+        return
+    numeric: Mapping[str, bool] = {c: pd.api.types.is_numeric_dtype(rows[c]) for c in rows}
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in rows:
+        table.add_column(Text(str(column)), justify="right" if numeric[column] else "left", overflow="fold")
+    for record in rows.itertuples(index=False):
+        cells = [
+            "–"
+            if pd.isna(v)
+            else f"{v:,.4g}"
+            if isinstance(v, float) and abs(v) < 1e4
+            else f"{v:,.0f}"
+            if isinstance(v, float)
+            else str(v)
+            for v in record
+        ]
+        table.add_row(*(Text(_safe(cell)) for cell in cells))
+    # Not a terminal: as wide as it needs to be, so that nothing is cut.
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+if __name__ == "__main__":
+    main()

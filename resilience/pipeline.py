@@ -1,0 +1,264 @@
+"""What needs both ends: files in, tables out.
+
+Good files come in and bad ones are listed: a file that cannot be used becomes a row of `problems` and touches
+no other table.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from . import schema
+from .errors import InputError
+from .sources import datadog, gamedays, labels, reports, series
+from .sources.problems import problem
+from .store import Commit, Store
+
+Progress = Callable[[str, int, int], None]
+
+_INCIDENT_PARTS = ("incident_services", "incident_teams", "timeline", "actions")
+_BATCH_ROWS = 2_000_000  # points held in memory before they are committed
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """`files`: how many files were read, by kind. `commits`: what changed, per table. `problems`: rows of this run."""
+
+    files: Mapping[str, int]
+    commits: Sequence[Commit]
+    problems: pd.DataFrame
+
+    @property
+    def refused(self) -> pd.DataFrame:
+        """Problems that cost a whole file."""
+        return self.problems[(self.problems["kind"] == "unreadable") & self.problems["whole_file"]]
+
+
+def ingest(
+    store: Store,
+    paths: Iterable[Path],
+    *,
+    base: Path | None = None,
+    mapping: Path | None = None,
+    progress: Progress | None = None,
+) -> Ingested:
+    """Read reports, series, GameDays and labels under `paths` into `store`, each recognised by its name.
+
+    Names in the store are relative to `base` where a path lies in it, else to the folder above the path given.
+    Raises InputError where a path does not exist or holds nothing that can be read; nothing is stored then.
+    """
+    found: dict[str, list[tuple[Path, Path]]] = defaultdict(list)
+    for path in paths:
+        anchor = _anchor(path, base)
+        before = sum(map(len, found.values()))
+        for kind, file in _sort(path):
+            found[kind].append((file, anchor))
+        if sum(map(len, found.values())) == before:
+            raise InputError(
+                "There is nothing here to ingest.",
+                where=str(path),
+                remedy="Give a folder with reports (.md), series (.csv with a mapping, .json) or a gameday.yml.",
+            )
+    say = progress or (lambda what, done, of: None)
+    run = _Run(store, say)
+    run.reports(found["report"])
+    run.gamedays(found["gameday"])
+    run.labels(found["labels"])
+    run.series(
+        [*((f, a, "csv") for f, a in found["csv"]), *((f, a, "json") for f, a in found["json"])], mapping
+    )
+    return run.finish({kind: len(files) for kind, files in found.items() if files})
+
+
+def _anchor(path: Path, base: Path | None) -> Path:
+    path = path.resolve()
+    if base is not None and path.is_relative_to(base.resolve()):
+        return base.resolve()
+    return path.parent if path.is_dir() else path.parent.parent
+
+
+def _sort(path: Path) -> Iterator[tuple[str, Path]]:
+    """Every file under `path` with its kind; a folder of reports stays one, so that its ids are unique."""
+    if not path.exists():
+        raise InputError("There is no such file or folder.", where=str(path), remedy="Check the path.")
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    files = [p for p in files if not any(part.startswith(".") for part in p.relative_to(path).parts)]
+    kinds = [(_kind(file), file) for file in files]
+    if path.is_dir() and any(kind == "report" for kind, _ in kinds):
+        yield "report", path
+    yield from ((k, f) for k, f in kinds if k and not (k == "report" and path.is_dir()))
+
+
+def _kind(file: Path) -> str | None:
+    if file.name in ("gameday.yml", "gameday.yaml"):
+        return "gameday"
+    if file.suffix == ".csv":
+        return "labels" if file.name == "root_cause.csv" else "csv"
+    if file.suffix == ".json":
+        return "json"
+    return None if file.suffix in (".yml", ".yaml", ".parquet") else "report"
+
+
+class _Run:
+    """One ingest: commits as it goes, collects problems, remembers which files they may replace."""
+
+    def __init__(self, store: Store, say: Progress) -> None:
+        self._store, self._say = store, say
+        self._commits: list[Commit] = []
+        self._problems: list[pd.DataFrame] = []
+        self._read: set[str] = set()
+        self._whole: set[str] = set()
+
+    def finish(self, files: Mapping[str, int]) -> Ingested:
+        problems = pd.concat([schema.frame("problems"), *self._problems], ignore_index=True)
+        problems = problems.drop_duplicates("problem_id", ignore_index=True)
+        self._upsert("problems", problems, "source_uri", self._read | set(problems["source_uri"]))
+        whole = problems["problem_id"].isin(self._whole) | problems["field"].isna()
+        return Ingested(files, self._commits, problems.assign(whole_file=whole))
+
+    def reports(self, files: Sequence[tuple[Path, Path]]) -> None:
+        for i, (path, anchor) in enumerate(files):
+            self._say("reports", i, len(files))
+            read = self._guarded(path, anchor, lambda p=path, a=anchor: reports.read(p, base=a))
+            if read is None:
+                continue
+            read = self._own_ids(read)
+            ids = list(read.incidents["incident_id"])
+            self._read |= set(read.incidents["source_uri"])
+            self._problems.append(read.problems)
+            parts = {
+                "incident_services": _exploded(read.incidents, "services", "service"),
+                "incident_teams": _exploded(read.incidents, "teams", "team"),
+                "timeline": read.timeline,
+                "actions": read.actions,
+            }
+            self._upsert("incidents", read.incidents, "source_uri", list(read.incidents["source_uri"]))
+            for table in _INCIDENT_PARTS:
+                self._upsert(table, parts[table], "incident_id", ids)
+
+    def _own_ids(self, read: reports.Reports) -> reports.Reports:
+        """An id that another file's incident already has gets a suffix and a problem row; a moved file keeps it."""
+        known = self._store.load("incidents").set_index("incident_id")
+        clashes = {}
+        for row in read.incidents.itertuples():
+            if row.incident_id in known.index:
+                other = known.loc[row.incident_id]
+                if other["source_uri"] != row.source_uri and other["text"] != row.text:
+                    clashes[row.incident_id] = reports.distinct_id(row.incident_id, row.source_uri)
+        if not clashes:
+            return read
+        rows = [
+            problem(
+                row.source_uri,
+                "contradiction",
+                f"{row.incident_id} is the id of another report too: {known.loc[row.incident_id]['source_uri']}.",
+                "Give one of the two its own id; until then this one is kept under the id named as subject.",
+                subject=clashes[row.incident_id],
+                field="incident_id",
+            )
+            for row in read.incidents.itertuples()
+            if row.incident_id in clashes
+        ]
+        renamed = {
+            name: getattr(read, name).replace({"incident_id": clashes})
+            for name in ("incidents", "timeline", "actions")
+        }
+        return reports.Reports(
+            **renamed, problems=pd.concat([read.problems, schema.frame("problems", rows)], ignore_index=True)
+        )
+
+    def gamedays(self, files: Sequence[tuple[Path, Path]]) -> None:
+        for i, (path, anchor) in enumerate(files):
+            self._say("GameDays", i, len(files))
+            read = self._guarded(path, anchor, lambda p=path, a=anchor: gamedays.read(p, base=a))
+            if read is None:
+                continue
+            self._problems.append(read.problems)
+            ids = list(read.gamedays["gameday_id"])
+            if not ids:  # every error of a refused file is its own row
+                self._whole |= set(read.problems["problem_id"])
+            for table in schema.GAMEDAY_TABLES:
+                self._upsert(table, getattr(read, table), "gameday_id", ids)
+
+    def labels(self, files: Sequence[tuple[Path, Path]]) -> None:
+        for path, anchor in files:
+            rows = self._guarded(path, anchor, lambda p=path: labels.read(p))
+            if rows is not None:
+                self._upsert("labels", rows)
+
+    def series(self, files: Sequence[tuple[Path, Path, str]], mapping: Path | None) -> None:
+        batch: list[pd.DataFrame] = []
+        for i, (path, anchor, kind) in enumerate(files):
+            self._say("series", i, len(files))
+            if kind == "csv":
+                read = self._guarded(path, anchor, lambda p=path, a=anchor: series.read(p, mapping, base=a))
+            else:
+                read = self._guarded(path, anchor, lambda p=path, a=anchor: datadog.read_saved(p, base=a))
+            if read is None:
+                continue
+            self._problems.append(read.problems)
+            batch.append(read.series)
+            if sum(map(len, batch)) >= _BATCH_ROWS:
+                self._commit_series(batch)
+                batch = []
+        if batch:
+            self._commit_series(batch)
+
+    def _commit_series(self, batch: list[pd.DataFrame]) -> None:
+        """Points that two files share: equal ones stand once; of unequal ones the later file's is kept, and said."""
+        self._say("series: writing", 0, 1)
+        rows = pd.concat(batch, ignore_index=True)
+        keys = list(schema.key("series"))
+        doubled = rows[rows.duplicated(keys, keep=False)]
+        if len(doubled):
+            unequal = doubled.groupby(keys, sort=True)["value"].nunique(dropna=False)
+            for (metric, scope), n in unequal[unequal > 1].groupby(level=["metric", "scope"]).size().items():
+                last = doubled[(doubled["metric"] == metric) & (doubled["scope"] == scope)]["source"]
+                self._problems.append(
+                    schema.frame(
+                        "problems",
+                        [
+                            problem(
+                                last.iloc[-1],
+                                "contradiction",
+                                f"{n} point(s) of {metric} {scope} differ between {last.iloc[0]} and {last.iloc[-1]}.",
+                                "The file named last was kept. Remove the export that is wrong.",
+                                field="value",
+                            )
+                        ],
+                    )
+                )
+            rows = rows.drop_duplicates(keys, keep="last", ignore_index=True)
+        self._upsert("series", rows)
+
+    def _guarded(self, path: Path, anchor: Path, read: Callable[[], Any]) -> Any:
+        """What `read` returns; an unusable file becomes a problem row and None."""
+        name = path.resolve().relative_to(anchor).as_posix()
+        self._read.add(name)
+        try:
+            return read()
+        except InputError as error:
+            row = problem(error.where or name, "unreadable", error.what, error.remedy, line=error.line)
+            self._problems.append(schema.frame("problems", [row]))
+            return None
+
+    def _upsert(
+        self, table: str, rows: pd.DataFrame, by: str | None = None, values: Iterable[str] = ()
+    ) -> None:
+        commit = self._store.upsert(table, rows, replacing=None if by is None else (by, values))
+        if commit.version is not None:
+            self._commits.append(commit)
+
+
+def _exploded(incidents: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
+    """One row per incident and item of a column that joins items by ', '."""
+    rows = incidents[["incident_id", column]].dropna().rename(columns={column: name})
+    rows[name] = rows[name].str.split(", ")
+    rows = rows.explode(name).drop_duplicates()
+    return schema.frame(f"incident_{column}", rows)

@@ -1,0 +1,74 @@
+"""reports/index.html: every report that stands in the folder, from what each says of itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..analysis.gameday import VERDICTS
+from .export import HTML
+from .gameday_panels import MARKS
+
+_GAMEDAYS = ("GameDays", "Newest first. Each page says what was tried, what happened and how sure that is.")
+_ANALYSES = ("The whole history", "Incidents and traffic, read from all reports and series in the store.")
+
+
+def write(reports: Path, title: str) -> Path:
+    """Write the gallery of `reports` and return its path; the same reports give the same bytes."""
+    from jinja2 import Environment, FileSystemLoader
+
+    cards = [_card(folder) for folder in sorted(reports.iterdir()) if _is_report(folder)]
+    days = sorted((c for c in cards if c["held_on"]), key=lambda c: (c["held_on"], c["id"]), reverse=True)
+    others = [c for c in cards if not c["held_on"]]
+    template = Environment(loader=FileSystemLoader(HTML), autoescape=True, trim_blocks=True).get_template(
+        "gallery.html.j2"
+    )
+    page = template.render(
+        title=title,
+        css=(HTML / "page.css").read_text(encoding="utf-8"),
+        sections=[(*_GAMEDAYS, days), (*_ANALYSES, others)],
+        simulated=any(card["simulated"] for card in cards),
+        marks=MARKS,
+    )
+    path = reports / "index.html"
+    part = path.with_suffix(".part")
+    part.write_text(page + "\n", encoding="utf-8", newline="\n")
+    part.replace(path)
+    return path
+
+
+def _is_report(folder: Path) -> bool:
+    wanted = ("report.html", "failure.html")
+    return (
+        folder.is_dir()
+        and not folder.name.startswith(".")
+        and any((folder / name).exists() for name in wanted)
+    )
+
+
+def _card(folder: Path) -> dict[str, Any]:
+    provenance, result, failure = (
+        _json(folder / f"{name}.json") for name in ("provenance", "result", "failure")
+    )
+    day = result.get("gameday", {})
+    meta = [str(day[name]) for name in ("held_on", "style", "environment") if day.get(name)]
+    return {
+        "id": folder.name,
+        "title": day.get("title") or provenance.get("title") or folder.name,
+        "held_on": day.get("held_on", ""),
+        "meta": " · ".join(meta),
+        "verdicts": {verdict: result.get("verdicts", {}).get(verdict, 0) for verdict in VERDICTS},
+        "text": result.get("text", ""),
+        "simulated": bool(result.get("simulated")),
+        "failure": failure.get("error", ""),
+        "report": (folder / "report.html").exists(),
+    }
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

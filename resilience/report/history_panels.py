@@ -1,0 +1,206 @@
+"""The panels of the pages about the whole history: failure classes, times, capacity."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ..analysis import intervals
+from ..analysis.capacity import Growth, Profile
+from ..analysis.causes import Causes, Distribution
+from ..analysis.times import Times, durations
+from . import figures
+from .panels import Panel, publish, table
+
+_MOST = 15  # groups drawn in one figure; the table holds all
+
+
+def classes(found: Distribution) -> Panel:
+    """Expected incidents per failure class, unknown among them."""
+    publish({"text": found.text, "classes": found.table.round(4).to_dict("records")})
+    rows = found.table.rename(columns={"failure_class": "group"})
+    columns = {"group": "Failure class", "expected": "Expected incidents", "low": "Low", "high": "High"}
+    return Panel(
+        found.text, figures.counts(rows, "incidents (expected count and interval)"), table(rows, columns)
+    )
+
+
+def class_dots(incidents: pd.DataFrame, found: Causes) -> Panel:
+    """Every incident a dot in the row of its class, over time."""
+    rows = incidents.merge(found.table, on="incident_id")
+    dated = rows[rows["started_at"].notna()]
+    undated = len(rows) - len(dated)
+    text = (
+        f"Every one of {len(dated)} incidents that has a start is a dot in the row of its likeliest class; shape and colour "
+        f"say who found it. {undated} without a known start are in the table only."
+    )
+    columns = {
+        "incident_id": "Incident", "title": "Title", "day": "Started", "failure_class": "Class",
+        "probability": "Probability",
+        "second_class": "Second", "decided_by": "Decided by", "phrases": "What moved it", "source_uri": "Report",
+    }  # fmt: skip
+    listed = rows.assign(day=rows["started_at"].dt.strftime("%Y-%m-%d")).sort_values("day", ascending=False)
+    return Panel(text, figures.incident_dots(dated, "failure_class", "", log=False), table(listed, columns))
+
+
+def services(touched: pd.DataFrame) -> Panel:
+    """Incidents per service with an interval. `touched`: one row per incident and service."""
+    counts = touched["service"].dropna().value_counts()
+    if counts.empty:
+        return Panel("No report names the services it touched: incidents per service are not measured.")
+    bounds = [intervals.poisson_count(int(n)) for n in counts]
+    rows = pd.DataFrame(
+        {
+            "group": counts.index,
+            "expected": counts.to_numpy(),
+            "low": [b.low for b in bounds],
+            "high": [b.high for b in bounds],
+        }
+    )
+    rows = rows.sort_values(["expected", "group"], ascending=[False, True], ignore_index=True)
+    without = int(touched["service"].isna().sum())
+    text = (
+        f"{touched['incident_id'].nunique()} incidents touched {len(rows)} services; an incident can touch several, so the "
+        f"counts overlap. {rows['group'].iloc[0]} had most ({rows['expected'].iloc[0]}); where intervals overlap, the order "
+        f"may be chance. {without} report(s) name no service. Drawn: the first {min(_MOST, len(rows))}."
+    )
+    columns = {"group": "Service", "expected": "Incidents", "low": "Low (95 %)", "high": "High (95 %)"}
+    return Panel(
+        text, figures.counts(rows.head(_MOST), "incidents (count and 95 % interval)"), table(rows, columns)
+    )
+
+
+def found_by(incidents: pd.DataFrame) -> Panel:
+    """Who noticed first: customers' share stands first."""
+    n = len(incidents)
+    known = int((incidents["detected_by"] != "unknown").sum())
+    customers = int((incidents["detected_by"] == "customer").sum())
+    if not known:
+        return Panel(
+            f"None of {n} reports says who noticed first: the share found by customers is not measured."
+        )
+    share = intervals.proportion(customers, known)
+    publish(
+        {
+            "found_by_customers": {
+                "n": known,
+                "count": customers,
+                "low": round(share.low, 4),
+                "high": round(share.high, 4),
+            }
+        }
+    )
+    return Panel(
+        f"Customers found {customers} of the {known} incidents whose report says who noticed first "
+        f"({customers / known:.0%}; 95 % interval {share.low:.0%} to {share.high:.0%}). {n - known} do not say."
+    )
+
+
+def duration_dots(incidents: pd.DataFrame, clock: str) -> Panel:
+    """Every incident a dot: when it started and how long it took."""
+    rows = incidents.reset_index(drop=True)
+    found = durations(rows, clock)
+    rows = rows.assign(minutes=found["minutes"], basis=found["basis"], reason=found["reason"])
+    drawn = rows[rows["minutes"].notna() & rows["started_at"].notna()]
+    text = (
+        f"Every one of {len(drawn)} incidents with a start and a duration is a dot, before any average. The scale is "
+        f"logarithmic. {len(rows) - len(drawn)} of {len(rows)} cannot be drawn; the table says why."
+    )
+    columns = {
+        "incident_id": "Incident", "title": "Title", "day": "Started", "minutes": "Minutes", "basis": "Basis",
+        "reason": "Why not used", "detected_by": "Found by", "source_uri": "Report",
+    }  # fmt: skip
+    listed = rows.assign(day=rows["started_at"].dt.strftime("%Y-%m-%d")).sort_values("day", ascending=False)
+    shown = drawn.assign(
+        minutes=drawn["minutes"].clip(lower=0.5)
+    )  # a recorded zero has no place on a log scale
+    return Panel(text, figures.incident_dots(shown, "minutes", "duration", log=True), table(listed, columns))
+
+
+def summary(found: Times) -> Panel:
+    """Median per group with its interval, and every other figure in the table."""
+    rows = found.table
+    publish(
+        {
+            "text": found.text,
+            f"times_{found.clock.name}": rows.round(4)
+            .astype(object)
+            .where(rows.notna(), None)
+            .to_dict("records"),
+        }
+    )
+    columns = {
+        "group": "Group", "n": "n", "n_open": "Open", "n_missing": "Missing", "missing_reasons": "Why missing",
+        "median_min": "Median (min)", "median_low": "Low", "median_high": "High",
+        "geomean_min": "Geometric mean (min)", "geomean_low": "Low", "geomean_high": "High",
+        "mean_min": "Mean (min)", "mean_low": "Low", "mean_high": "High", "total_min": "Total (min)",
+    }  # fmt: skip
+    if not rows["median_min"].notna().any():
+        return Panel(found.text, table=table(rows, columns))
+    return Panel(
+        found.text,
+        figures.medians(rows, f"{found.clock.title.lower()}: median and 95 % interval"),
+        table(rows, columns),
+    )
+
+
+def scopes(found: Profile) -> Panel:
+    """How peaked each scope is: highest value against mean."""
+    publish({"text": found.text})
+    rows = found.scopes.sort_values("peak_to_mean", ascending=False, ignore_index=True)
+    text = found.text
+    columns = {
+        "scope": "Scope", "mean": "Mean", "max": "Highest", "peak_to_mean": "Highest / mean", "n": "Values",
+        "n_missing": "Missing", "n_excluded": "Left out", "busiest_hour": "Busiest hour of the week",
+    }  # fmt: skip
+    bars = rows.rename(columns={"scope": "group", "peak_to_mean": "expected"}).assign(
+        low=float("nan"), high=float("nan")
+    )
+    return Panel(text, figures.counts(bars.head(_MOST), "highest value / mean"), table(rows, columns))
+
+
+def week(found: Profile, unit: str) -> Panel:
+    """The busiest scope's week, as a map and as a line with its spread."""
+    scope = found.scopes.sort_values("mean", ascending=False)["scope"].iloc[0]
+    rows = found.table[found.table["scope"] == scope]
+    about = found.scopes.set_index("scope").loc[scope]
+    text = (
+        f"The week of {scope}, the scope with the highest mean: the median of each local hour of the week over "
+        f"{int(about['n'])} values; {int(about['n_missing'])} intervals are missing and stay missing."
+    )
+    return Panel(text, figures.week(rows, "p50", unit))
+
+
+def spread(found: Profile, unit: str) -> Panel:
+    """Median, 10-90 % band and largest value per hour of the week of the busiest scope."""
+    scope = found.scopes.sort_values("mean", ascending=False)["scope"].iloc[0]
+    rows = found.table[found.table["scope"] == scope]
+    text = f"How far single weeks stray from the median of {scope}: the band holds 80 % of them, the dots the largest seen."
+    columns = {
+        "hour_of_week": "Hour of week",
+        "n": "n",
+        "n_missing": "Missing",
+        "p10": "10 %",
+        "p50": "Median",
+        "p90": "90 %",
+        "max": "Largest",
+    }
+    return Panel(text, figures.band(rows, unit), table(rows, columns))
+
+
+def growth(found: Growth) -> Panel:
+    """Traffic against a year earlier, per scope, with the spread over weeks."""
+    rows = found.table.sort_values("growth_pct", ascending=False, ignore_index=True)
+    columns = {
+        "scope": "Scope", "n_weeks": "Pairs of weeks", "growth_pct": "Median change (%)", "low_pct": "10 % of weeks below",
+        "high_pct": "10 % of weeks above", "reason": "Why not measurable",
+    }  # fmt: skip
+    bars = rows[rows["growth_pct"].notna()].rename(
+        columns={"scope": "group", "growth_pct": "expected", "low_pct": "low", "high_pct": "high"}
+    )
+    if bars.empty:
+        return Panel(found.text, table=table(rows, columns))
+    return Panel(
+        found.text,
+        figures.counts(bars.head(_MOST), "change against a year earlier (%)", zero=False),
+        table(rows, columns),
+    )

@@ -1,0 +1,270 @@
+"""Notebook + parameters -> reports/<id>/, swapped in whole; unchanged reports are left alone.
+
+The notebook runs through papermill with the store as its working folder, so that no path of this machine gets
+into a page. What is published is decided by content: data, parameters, notebook and code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from .. import __version__, views
+from ..errors import InputError
+from ..store import Store, content_hash
+from ..workspace import Workspace
+from .export import Page, to_html
+from .panels import RESULT_MIME
+
+PROVENANCE = "provenance.json"
+_CELL_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Job:
+    """One report to make: its folder name, its notebook and the notebook's parameters."""
+
+    report_id: str
+    title: str
+    notebook: str
+    parameters: Mapping[str, str | int | float | bool]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What became of a job: `made`, `unchanged` or `failed`, and why it failed."""
+
+    report_id: str
+    state: str
+    path: Path
+    error: str = ""
+
+
+def jobs(store: Store, workspace: Workspace, wanted: str | None = None) -> list[Job]:
+    """Reports that can be made from `store`: every GameDay and the analyses. `wanted` picks one by id.
+
+    Raises InputError where the store holds nothing, or nothing of that id.
+    """
+    days = store.load("gamedays").sort_values(["held_on", "gameday_id"], ascending=False)
+    found = [
+        Job(row.gameday_id, row.title, "gameday", {"gameday_id": row.gameday_id}) for row in days.itertuples()
+    ]
+    if store.version("incidents") is not None:
+        found.append(Job("failure-classes", "What keeps failing", "failure_classes", {}))
+        found.append(Job("time-to-restore", "How long it takes", "time_to_restore", {}))
+    if store.version("series") is not None:
+        found.append(Job("capacity", "Traffic and capacity", "capacity", {"zone": workspace.zone}))
+    if not found:
+        raise InputError("The store holds nothing to report on.", remedy="Run `resilience ingest` first.")
+    if wanted is None:
+        return found
+    chosen = [job for job in found if job.report_id == wanted]
+    if not chosen:
+        raise InputError(
+            f"There is no report {wanted!r}.",
+            remedy=f"Reports that can be made: {', '.join(job.report_id for job in found)}.",
+        )
+    return chosen
+
+
+def render(job: Job, store: Store, workspace: Workspace, *, force: bool = False) -> Rendered:
+    """Make one report, unless its inputs are those it was made from. Never raises for a notebook that fails."""
+    store = store.pinned()
+    final = workspace.reports / job.report_id
+    notebook = workspace.notebook(job.notebook)
+    tables = {
+        name: {"rows": len(rows), "content": content_hash(rows)}
+        for name, rows in views.report_tables(job.notebook, job.parameters, store).items()
+    }
+    provenance = {
+        "report": job.report_id,
+        "title": job.title,
+        "notebook": {"name": notebook.name, "sha256": _sha256(notebook.read_bytes())},
+        "parameters": dict(job.parameters),
+        "tables": tables,
+        "versions": {name: version for name, version in store.versions().items() if name in tables},
+        "code": {"resilience": __version__, "sha256": _code_hash(), "libraries": _libraries()},
+    }
+    inputs = {name: value for name, value in provenance.items() if name != "versions"}
+    provenance["inputs"] = _sha256(json.dumps(inputs, sort_keys=True).encode())
+    if not force and _is_current(final, provenance["inputs"]):
+        return Rendered(job.report_id, "unchanged", final / "report.html")
+    with _staging(final) as folder:
+        executed, error = _execute(notebook, job.parameters, store, folder)
+        page = Page(job.title, notebook.name, __version__, job.parameters, tables, error)
+        html = to_html(executed, page)
+        if error:
+            _write_failure(final, html, error)
+            return Rendered(job.report_id, "failed", final / "failure.html", error)
+        _write(folder / "report.html", html)
+        _write(
+            folder / "report.ipynb", json.dumps(executed, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        )
+        _write(folder / "result.json", _dump(_result(executed)))
+        outputs = sorted(path for path in folder.iterdir() if path.name != PROVENANCE)
+        provenance["outputs"] = {path.name: _sha256(path.read_bytes()) for path in outputs}
+        _write(folder / PROVENANCE, _dump(provenance))
+        _swap(folder, final)
+    return Rendered(job.report_id, "made", final / "report.html")
+
+
+def _execute(notebook: Path, parameters: Mapping[str, Any], store: Store, folder: Path) -> tuple[Any, str]:
+    """The executed notebook without run times, and the error that stopped it, in words."""
+    import nbformat
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    known = papermill.inspect_notebook(str(notebook))
+    given = {"store": ".", "versions": json.dumps(store.versions(), sort_keys=True), **parameters}
+    missing = sorted(set(given) - set(known))
+    if missing:
+        raise InputError(
+            f"The notebook has no parameter {', '.join(missing)}.",
+            where=str(notebook.name),
+            remedy=f"Its parameters cell names: {', '.join(known) or 'none'}.",
+        )
+    output, error = folder / "executed.ipynb", ""
+    try:
+        papermill.execute_notebook(
+            str(notebook), str(output), parameters=given, cwd=store.root, kernel_name="python3",
+            progress_bar=False, execution_timeout=_CELL_SECONDS,
+        )  # fmt: skip
+    except papermill.PapermillExecutionError as failed:
+        error = f"{failed.ename}: {failed.evalue}"
+    except DeadKernelError:
+        error = "The notebook's kernel died, for example because memory ran out."
+    except CellTimeoutError:
+        error = f"A cell ran for more than {_CELL_SECONDS} s and was stopped."
+    executed = nbformat.read(output if output.exists() else notebook, as_version=4)
+    output.unlink(missing_ok=True)
+    return _without_run_times(executed), error
+
+
+def _without_run_times(notebook: Any) -> Any:
+    """`notebook` stripped of what differs between two equal runs."""
+    notebook.metadata.pop("papermill", None)
+    cells = []
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if "papermill-error-cell-tag" in tags:
+            continue
+        if "injected-parameters" in tags:
+            cell.id = "injected-parameters"
+        for name in ("papermill", "execution"):
+            cell.metadata.pop(name, None)
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                output.traceback = []  # its paths are this machine's; name and message stay
+        cells.append(cell)
+    notebook.cells = cells
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    return notebook
+
+
+def _result(notebook: Any) -> dict[str, Any]:
+    """Numbers that the notebook published, merged in order."""
+    found: dict[str, Any] = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            found |= output.get("data", {}).get(RESULT_MIME, {})
+    return found
+
+
+def _is_current(final: Path, inputs: str) -> bool:
+    """Whether the report stands as it was made, from these inputs."""
+    try:
+        made = json.loads((final / PROVENANCE).read_text(encoding="utf-8"))
+        same = all(_sha256((final / name).read_bytes()) == digest for name, digest in made["outputs"].items())
+    except (OSError, ValueError, KeyError, AttributeError):
+        return False
+    return bool(made["inputs"] == inputs and same and not (final / "failure.html").exists())
+
+
+class _staging:
+    """A folder beside `final` in which a report is made; gone afterwards unless it was swapped in."""
+
+    def __init__(self, final: Path) -> None:
+        self.folder = final.parent / f".{final.name}.{os.getpid()}.new"
+
+    def __enter__(self) -> Path:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        return self.folder
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _swap(folder: Path, final: Path) -> None:
+    """Put `folder` where `final` is. A kill between the two renames is mended by `recover`."""
+    old = final.parent / f".{final.name}.old"
+    shutil.rmtree(old, ignore_errors=True)
+    if final.exists():
+        final.rename(old)
+    folder.rename(final)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover(reports: Path) -> None:
+    """Undo what a killed render left behind: put back a report that was moved aside, drop unfinished ones."""
+    for left in sorted(reports.glob(".*.old")):
+        final = reports / left.name[1 : -len(".old")]
+        if final.exists():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.rename(final)
+    for left in _abandoned(reports):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _abandoned(reports: Path) -> Iterator[Path]:
+    for left in sorted(reports.glob(".*.new")):
+        pid = left.name.split(".")[-2]
+        if not pid.isdigit() or not Path(f"/proc/{pid}").exists():
+            yield left
+
+
+def _write_failure(final: Path, html: str, error: str) -> None:
+    """Leave the error beside the last good report, if there is one."""
+    final.mkdir(parents=True, exist_ok=True)
+    _write(final / "failure.html", html)
+    _write(final / "failure.json", _dump({"error": error}))
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    part.replace(path)
+
+
+def _dump(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _code_hash() -> str:
+    """Hash of the package's own files: a page made by other code is not the same page."""
+    root = Path(str(resources.files("resilience")))
+    files = sorted(p for p in root.rglob("*") if p.suffix in {".py", ".yml", ".j2", ".css", ".js", ".json"})
+    whole = hashlib.sha256()
+    for path in files:
+        whole.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return whole.hexdigest()
+
+
+def _libraries() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {
+        name: version(name) for name in ("nbconvert", "numpy", "pandas", "plotly", "scikit-learn", "scipy")
+    }

@@ -1,0 +1,57 @@
+"""data/labels/root_cause.csv: human answers to 'what was the cause?', with who and when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from .. import schema
+from ..errors import InputError
+from ..failure_classes import FAILURE_CLASSES
+
+_MAX_BYTES = 50_000_000
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Table `labels`. Raises InputError, with the line, for a missing column, an unknown class or a bad time."""
+    columns = list(schema.dtypes("labels"))
+    where = path.name
+    if path.stat().st_size > _MAX_BYTES:
+        raise InputError(
+            "The file is over 50 MB.", where=where, remedy="Labels are one short line per report."
+        )
+    try:
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
+        raise InputError(
+            f"The file is not a CSV in UTF-8: {str(error)[:120]}.",
+            where=where,
+            remedy=f"Columns: {', '.join(columns)}.",
+        ) from None
+    missing = [column for column in columns if column not in rows]
+    if missing:
+        raise InputError(
+            f"There is no column {', '.join(missing)}.",
+            where=where,
+            line=1,
+            remedy=f"Columns: {', '.join(columns)}.",
+        )
+    rows = rows[columns]
+    empty = rows.drop(columns="second_class").isna().any(axis=1)
+    for name in ("failure_class", "second_class"):
+        empty |= rows[name].notna() & ~rows[name].isin(FAILURE_CLASSES)
+    at = pd.to_datetime(rows["labelled_at"], utc=True, errors="coerce", format="ISO8601")
+    wrong = empty | at.isna()
+    if wrong.any():
+        first = int(wrong.to_numpy().argmax())
+        raise InputError(
+            f"{int(wrong.sum())} row(s) lack a value, name an unknown class or have no ISO time; the first is "
+            f"{rows.iloc[first].fillna('').to_dict()}.",
+            where=where,
+            line=first + 2,
+            remedy=f"Classes: {', '.join(FAILURE_CLASSES)}.",
+        )
+    return schema.frame(
+        "labels", rows.assign(labelled_at=at).drop_duplicates(["incident_id", "labelled_by"], keep="last")
+    )
