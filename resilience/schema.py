@@ -143,7 +143,7 @@ class Series(_Table):
 class GameDays(_Table):
     """One row per GameDay."""
 
-    gameday_id: str = _column("Folder name under data/gamedays", str_matches=r"^[a-z0-9][a-z0-9-]{0,79}$")
+    gameday_id: str = _column("Folder name under data/gamedays", str_matches=r"^[a-z0-9][a-z0-9-]{0,79}\Z")
     title: str = _column("Title; untrusted text")
     theme: str = _maybe("What it was about, e.g. security")
     held_on: Time = _column("Midnight UTC of the local calendar date", "UTC")
@@ -196,7 +196,7 @@ class Experiments(_Table):
 
     gameday_id: str = _column("Key of gamedays")
     experiment_key: str = _column(
-        "Stable name that repeats over the years", str_matches=r"^[a-z0-9][a-z0-9-]{0,79}$"
+        "Stable name that repeats over the years", str_matches=r"^[a-z0-9][a-z0-9-]{0,79}\Z"
     )
     position: int = _column("Number in the programme, from 1", ge=1)
     title: str = _column("Title; untrusted text")
@@ -380,6 +380,21 @@ def _sentence(table: str, error: SchemaErrors) -> str:
     return "; ".join(parts) + "."
 
 
+_RULES = {
+    "isin": "one of",
+    "greater_than_or_equal_to": "at least",
+    "greater_than": "above",
+    "str_matches": "matches",
+}
+
+
+def _rule(check: pa.Check) -> str:
+    """A check in words, from its name and argument."""
+    (argument,) = check.statistics.values()
+    shown = f"`{argument}`" if check.name == "str_matches" else argument
+    return f"{_RULES[str(check.name)]} {', '.join(argument) if check.name == 'isin' else shown}"
+
+
 def data_dictionary() -> str:
     """`docs/data-dictionary.md`, made from this module; a test fails where the file is stale."""
     lines = [
@@ -400,7 +415,7 @@ def data_dictionary() -> str:
         ]
         lines += ["| column | type | unit | may be missing | meaning | rule |", "|---|---|---|---|---|---|"]
         for column, spec in model.to_schema().columns.items():
-            rules = "; ".join(str(c.error or c.name).replace("|", "\\|") for c in spec.checks)
+            rules = "; ".join(_rule(check) for check in spec.checks)
             kind = str(spec.dtype).replace("string[pyarrow]", "str")
             unit = (spec.metadata or {}).get("unit", "")
             lines.append(
