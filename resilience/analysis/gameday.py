@@ -276,10 +276,14 @@ def _headline(gameday: Mapping[str, Any], table: pd.DataFrame) -> str:
     count = table["verdict"].value_counts()
     parts = [f"{count[v]} {v}" for v in VERDICTS if v in count]
     solved = int(table["outcome"].isin(["solved", "workaround"]).sum())
-    ran = int((table["outcome"] != "not_run").sum())
+    tried = int((~table["outcome"].isin(["not_run", "not_attempted"])).sum())
+    heroes = (
+        f"Heroes solved or worked around {solved} of the {tried} they tried."
+        if tried
+        else "No heroes took part."
+    )
     return (
-        f"{len(table)} experiment{'s' if len(table) != 1 else ''}: {', '.join(parts)}. "
-        f"Heroes solved or worked around {solved} of the {ran} that ran within their time box. "
+        f"{len(table)} experiment{'s' if len(table) != 1 else ''}: {', '.join(parts)}. {heroes} "
         "One GameDay is one observation of each: it shows what happened, not how often it will."
     )
 

@@ -1,0 +1,204 @@
+"""A text classifier for small, lopsided, badly labelled sets: phrases of a taxonomy first, words of the reports second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+from scipy import optimize, sparse
+from scipy.sparse.csgraph import connected_components
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+from sklearn.preprocessing import normalize
+from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
+
+from ..errors import InputError
+from .taxonomy import UNKNOWN, Taxonomy, packaged
+
+MIN_LABELS = 30  # below this there is too little to calibrate with, and the combination is used as it stands
+EARNED = 30  # labels at which the words of reports have earned half of the weight that they end with
+MOST_TERMS = 20_000  # words, and as many character sequences, by frequency
+ALIKE = 0.6  # cosine of two texts above which they tell the same story, and may not be split over folds
+
+
+class CauseClassifier(ClassifierMixin, BaseEstimator):
+    """Failure class of a report from its words; a scikit-learn classifier of texts.
+
+    Two logistic regressions, one on counts of the taxonomy's phrases and one on TF-IDF of words and of characters,
+    joined by the geometric mean of their probabilities (METHODS.md; the words reach their half as labels come in)
+    and sharpened or softened by one temperature that is fitted on held-out folds. The taxonomy itself is training
+    data: each class's phrases, definition and examples stand in as a few reports. So `fit([], [])` works and gives
+    the rules as a prior, every class is known from the first label on, a class may have one example or none, and
+    each label moves the result.
+
+    Parameters: `taxonomy` (the packaged one where None); `threshold`, the probability under which `predict` says
+    'unknown' (0 forces a class); `prior`, how many reports a class's phrases weigh. Reports labelled 'unknown'
+    teach nothing and are passed over. Nothing is random.
+
+    Attributes: `classes_` (sorted names, without 'unknown'), `n_labels_`, `temperature_` (1 = not calibrated).
+    """
+
+    def __init__(self, taxonomy: Taxonomy | None = None, threshold: float = 0.4, prior: float = 3.0) -> None:
+        self.taxonomy = taxonomy
+        self.threshold = threshold
+        self.prior = prior
+
+    def fit(
+        self, texts: Sequence[str], labels: Sequence[str], sample_weight: Sequence[float] | None = None
+    ) -> Self:
+        """Learn from `texts` and their `labels` (equally many, possibly none). InputError for an unknown class."""
+        taxonomy = self.taxonomy or packaged()
+        self.classes_ = np.array(sorted(taxonomy.names))
+        given = np.asarray(labels, dtype=str)
+        if len(given) != len(texts):
+            raise InputError(
+                f"{len(texts)} texts came with {len(given)} labels.", remedy="Give one label per text."
+            )
+        foreign = sorted(set(given) - {*self.classes_, UNKNOWN})
+        if foreign:
+            raise InputError(
+                f"The taxonomy (version {taxonomy.version}) has no class {', '.join(foreign)}.",
+                remedy=f"It has: {', '.join(self.classes_)}, {UNKNOWN}.",
+            )
+        kept = np.flatnonzero(given != UNKNOWN)
+        weight = np.ones(len(given)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+        y, weight = np.searchsorted(self.classes_, given[kept]), weight[kept]
+        self.n_labels_ = len(kept)
+        stand_ins: list[str] = []
+        owners: list[int] = []
+        for entry in taxonomy.classes:
+            told = (entry.definition, *entry.examples, " ".join(entry.phrases).replace("*", " "))
+            stand_ins += told
+            owners += [int(np.searchsorted(self.classes_, entry.name))] * len(told)
+        own = [str(texts[int(i)]) for i in kept]
+        most = {"sublinear_tf": True, "max_features": MOST_TERMS}
+        self._words = TfidfVectorizer(ngram_range=(1, 2), stop_words="english", **most)
+        self._chars = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), **most)
+        every = sparse.hstack(
+            [part.fit_transform([*stand_ins, *own]) for part in (self._words, self._chars)], format="csr"
+        )
+        self._taxonomy_words, words = every[: len(stand_ins)], every[len(stand_ins) :]
+        self._taxonomy_y, phrases = np.array(owners), self._phrases(own)
+        with threadpool_limits(
+            1
+        ):  # threads gain nothing at this size, and cost several times over on a busy machine
+            self.temperature_ = self._calibrate(phrases, words, y, weight)
+            self._models = self._train(phrases, words, y, weight)
+        return self
+
+    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+        """Probability of each of `classes_` (columns) that it is the main cause, for each text (rows)."""
+        check_is_fitted(self)
+        own = [str(text) for text in texts]
+        if not own:
+            return np.empty((0, len(self.classes_)))
+        return _softmax(
+            self._scores(self._models, self._phrases(own), self._vectors(own)) / self.temperature_
+        )
+
+    def predict(self, texts: Sequence[str]) -> np.ndarray:
+        """The most probable class of each text, or 'unknown' where its probability is under the threshold."""
+        found = self.predict_proba(texts)
+        best = self.classes_[found.argmax(axis=1)] if len(found) else np.empty(0, dtype=str)
+        return np.where(found.max(axis=1, initial=0) < self.threshold, UNKNOWN, best)
+
+    def explain(self, texts: Sequence[str], classes: Sequence[str], top: int = 5) -> list[str]:
+        """For each text, the words in it that speak most for the class named beside it, joined by '; '."""
+        check_is_fitted(self)
+        taxonomy = self.taxonomy or packaged()
+        vectors = self._words.transform([str(text) for text in texts]) if len(texts) else []
+        names = self._words.get_feature_names_out()
+        told = []
+        for i, (text, name) in enumerate(zip(texts, classes, strict=True)):
+            found: dict[str, float] = {}
+            for hit in taxonomy.hits(str(text)):
+                if hit.failure_class == name:
+                    found[hit.words] = found.get(hit.words, 0.0) + hit.weight
+            ranked = sorted(found, key=lambda words: (-found[words], words))
+            if name in self.classes_ and self.n_labels_:
+                row = vectors[i]
+                pull = row.data * self._models[1].coef_[np.searchsorted(self.classes_, name), row.indices]
+                strong = [
+                    str(names[row.indices[j]])
+                    for j in np.argsort(-pull, kind="stable")[:top]
+                    if pull[j] > 0.1
+                ]
+                ranked += [words for words in strong if not any(words in seen for seen in ranked)]
+            told.append("; ".join(ranked[:top]))
+        return told
+
+    def _phrases(self, texts: Sequence[str]) -> np.ndarray:
+        place = {name: i for i, name in enumerate(self.classes_)}
+        counts = np.zeros((len(texts), len(self.classes_)))
+        for row, text in enumerate(texts):
+            for hit in (self.taxonomy or packaged()).hits(text):
+                counts[row, place[hit.failure_class]] += hit.weight
+        return np.log1p(counts)
+
+    def _vectors(self, texts: Sequence[str]) -> sparse.csr_matrix:
+        return sparse.hstack([self._words.transform(texts), self._chars.transform(texts)], format="csr")
+
+    def _train(
+        self, phrases: np.ndarray, words: sparse.csr_matrix, y: np.ndarray, weight: np.ndarray
+    ) -> tuple[LogisticRegression, LogisticRegression]:
+        size = len(self.classes_)
+        clear = np.eye(size) * np.log1p(
+            2.0
+        )  # a report with one phrase, in a sentence about causes, of one class only
+        by_phrase = LogisticRegression(C=3.0, max_iter=500).fit(
+            np.vstack([clear, clear, clear, phrases]),
+            np.r_[np.tile(np.arange(size), 3), y],
+            np.r_[np.full(3 * size, self.prior / 3), weight],
+        )
+        by_word = LogisticRegression(C=10.0, max_iter=300, tol=1e-3).fit(
+            sparse.vstack([self._taxonomy_words, words]),
+            np.r_[self._taxonomy_y, y],
+            np.r_[np.full(len(self._taxonomy_y), self.prior / 3), weight],
+        )
+        return by_phrase, by_word
+
+    def _scores(
+        self,
+        models: tuple[LogisticRegression, LogisticRegression],
+        phrases: np.ndarray,
+        words: sparse.csr_matrix,
+    ) -> np.ndarray:
+        by_phrase, by_word = models
+        share = self.n_labels_ / (self.n_labels_ + EARNED) / 2
+        return (1 - share) * by_phrase.predict_log_proba(phrases) + share * by_word.predict_log_proba(words)
+
+    def _calibrate(
+        self, phrases: np.ndarray, words: sparse.csr_matrix, y: np.ndarray, weight: np.ndarray
+    ) -> float:
+        """Temperature with the least log loss on held-out folds that keep near-duplicates together."""
+        group = near_duplicates(words)
+        if len(y) < MIN_LABELS or len(set(group)) < 3:
+            return 1.0
+        scores = np.empty((len(y), len(self.classes_)))
+        for train, test in GroupKFold(3, shuffle=True, random_state=0).split(phrases, groups=group):
+            models = self._train(phrases[train], words[train], y[train], weight[train])
+            scores[test] = self._scores(models, phrases[test], words[test])
+        rows = np.arange(len(y))
+
+        def loss(temperature: float) -> float:
+            return float(-(weight * np.log(_softmax(scores / temperature)[rows, y] + 1e-12)).sum())
+
+        return float(optimize.minimize_scalar(loss, bounds=(0.3, 3.0), method="bounded").x)
+
+
+def near_duplicates(vectors: sparse.csr_matrix) -> np.ndarray:
+    """Group number of each row of TF-IDF `vectors`: rows that tell nearly the same story share one."""
+    if not vectors.shape[0]:
+        return np.empty(0, dtype=int)
+    unit = normalize(vectors)
+    alike = (unit @ unit.T) > ALIKE
+    return connected_components(alike, directed=False)[1]
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
