@@ -211,30 +211,25 @@ class _Run:
             self._commit_series(batch)
 
     def _commit_series(self, batch: list[pd.DataFrame]) -> None:
-        """Points that two files share: equal ones stand once; of unequal ones the later file's is kept, and said."""
+        """Points that two files share: equal ones stand once; unequal ones are null, as nothing says which is right."""
         self._say("series: writing", 0, 1)
         rows = pd.concat(batch, ignore_index=True)
         keys = list(schema.key("series"))
         doubled = rows[rows.duplicated(keys, keep=False)]
         if len(doubled):
-            unequal = doubled.groupby(keys, sort=True)["value"].nunique(dropna=False)
-            for (metric, scope), n in unequal[unequal > 1].groupby(level=["metric", "scope"]).size().items():
-                last = doubled[(doubled["metric"] == metric) & (doubled["scope"] == scope)]["source"]
-                self._problems.append(
-                    schema.frame(
-                        "problems",
-                        [
-                            problem(
-                                last.iloc[-1],
-                                "contradiction",
-                                f"{n} point(s) of {metric} {scope} differ between {last.iloc[0]} and {last.iloc[-1]}.",
-                                "The file named last was kept. Remove the export that is wrong.",
-                                field="value",
-                            )
-                        ],
-                    )
-                )
+            unequal = doubled[doubled.groupby(keys)["value"].transform("nunique", dropna=False) > 1]
+            rows = rows.assign(value=rows["value"].mask(rows.index.isin(unequal.index)))
             rows = rows.drop_duplicates(keys, keep="last", ignore_index=True)
+            for (metric, scope), points in unequal.groupby(["metric", "scope"], sort=True):
+                files = " and ".join(sorted(points["source"].unique()))
+                row = problem(
+                    points["source"].max(),
+                    "contradiction",
+                    f"{points['at'].nunique()} point(s) of {metric} {scope} differ between {files}; they were left empty.",
+                    "Remove the export that is wrong, and ingest the other one alone.",
+                    field="value",
+                )
+                self._problems.append(schema.frame("problems", [row]))
         self._upsert("series", rows)
 
     def _guarded(self, path: Path, anchor: Path, read: Callable[[], Any]) -> Any:

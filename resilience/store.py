@@ -113,12 +113,6 @@ class Store:
         """The same store, every existing table pinned to its present version."""
         return Store(self.root, self.versions())
 
-    def content_hash(self, table: str) -> str:
-        """Hash of the rows of `table`, whatever their order, files or version number."""
-        rows = self.load(table)
-        hashes = pd.util.hash_pandas_object(rows, index=False).sort_values().to_numpy()
-        return hashlib.sha256(f"{table}:{list(rows.columns)}".encode() + hashes.tobytes()).hexdigest()[:32]
-
     def _open(self, table: str) -> DeltaTable | None:
         if table not in schema.TABLES:
             raise InputError(f"There is no table {table!r}.", remedy=f"Tables: {', '.join(schema.TABLES)}.")
@@ -174,3 +168,9 @@ class Store:
 def _literals(values: Iterable[str]) -> str:
     """SQL string literals; the values are untrusted, and a doubled quote is the only escape in DataFusion."""
     return ", ".join("'" + value.replace("'", "''") + "'" for value in sorted(set(values))) or "NULL"
+
+
+def content_hash(rows: pd.DataFrame) -> str:
+    """Hash of `rows` by column and value, whatever their order and the files they were kept in."""
+    hashes = pd.util.hash_pandas_object(rows, index=False).sort_values().to_numpy()
+    return hashlib.sha256(f"{list(rows.columns)}".encode() + hashes.tobytes()).hexdigest()[:32]

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from .pages import complaints, page
+
+__all__ = ["complaints", "page"]  # fixtures that every test module may ask for
+
 ROOT = Path(__file__).resolve().parents[1]
 
 settings.register_profile("test", deadline=None, max_examples=50)

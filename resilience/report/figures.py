@@ -249,13 +249,13 @@ def medians(table: pd.DataFrame, x: str) -> go.Figure:
     return _styled(figure, height=120 + 30 * max(len(rows), 1), x=x)
 
 
-def week(table: pd.DataFrame, column: str, unit: str) -> go.Figure:
+def week(table: pd.DataFrame, column: str) -> go.Figure:
     """Heatmap of the week: hour of the day against weekday. `table` has hour_of_week 0..167 and `column`."""
     grid = table.set_index("hour_of_week")[column].reindex(range(168)).to_numpy(dtype=float).reshape(7, 24)
     figure = go.Figure(
         go.Heatmap(
             z=np.round(grid, 3), x=list(range(24)), y=["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
-            colorscale="Cividis", colorbar={"title": {"text": label(unit, 12)}, "thickness": 14}, xgap=1, ygap=1,
+            colorscale="Cividis", colorbar={"thickness": 14}, xgap=1, ygap=1,
             hovertemplate="%{y} %{x}:00 · %{z:.4g}<extra></extra>", hoverongaps=False,
         )
     )  # fmt: skip

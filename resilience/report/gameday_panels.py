@@ -19,6 +19,7 @@ _OUTCOMES = {
     "solved": "solved by the heroes",
     "workaround": "worked around by the heroes",
     "not_solved": "not solved within the time box",
+    "not_attempted": "nobody was asked to solve it",
     "aborted": "aborted",
     "not_run": "not run",
 }
@@ -49,14 +50,18 @@ def overview(result: GameDayResult) -> Panel:
         for row in result.table.itertuples()
     )
     summary = f"<p>{escape(day['summary'])}</p>" if known(day["summary"]) else ""
+    legend = "Held: normal service stayed within its limits. Deviated: it left them. Inconclusive: the data cannot say."
     title = f'<p class="day">{escape(day["title"])}</p>'
-    return Panel("", body=f'{title}{summary}{finding(result.text)}<ol class="experiments">{rows}</ol>{about}')
+    return Panel(
+        "",
+        body=f'{title}{summary}{finding(result.text)}<ol class="experiments">{rows}</ol><p class="meta">{legend}</p>{about}',
+    )
 
 
 def heroes(result: GameDayResult) -> Panel:
     """How long the heroes took, against the time box; unsolved experiments stay in."""
     ran = result.table[
-        (result.table["outcome"] != "not_run") & result.table["planned_min"].notna()
+        (~result.table["outcome"].isin(["not_run", "not_attempted"])) & result.table["planned_min"].notna()
     ].reset_index(drop=True)
     timed = int(ran["mitigated_min"].notna().sum())
     if ran.empty or not ran[["alerted_min", "diagnosed_min", "mitigated_min"]].notna().any(axis=None):

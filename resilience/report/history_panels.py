@@ -158,33 +158,34 @@ def scopes(found: Profile) -> Panel:
     return Panel(text, figures.counts(bars.head(_MOST), "highest value / mean"), table(rows, columns))
 
 
-def week(found: Profile, unit: str) -> Panel:
-    """The busiest scope's week, as a map and as a line with its spread."""
-    scope = found.scopes.sort_values("mean", ascending=False)["scope"].iloc[0]
-    rows = found.table[found.table["scope"] == scope]
-    about = found.scopes.set_index("scope").loc[scope]
+def week(found: Profile, metric: str) -> Panel:
+    """The busiest scope's week as a map."""
+    scope, rows, about = _busiest(found)
     text = (
-        f"The week of {scope}, the scope with the highest mean: the median of each local hour of the week over "
-        f"{int(about['n'])} values; {int(about['n_missing'])} intervals are missing and stay missing."
+        f"The week of {scope}, the scope with the highest mean of {metric}: brighter is more, the median of each local hour "
+        f"over {int(about['n']):,} values. {int(about['n_missing'])} intervals are missing and stay missing."
     )
-    return Panel(text, figures.week(rows, "p50", unit))
+    return Panel(text, figures.week(rows, "p50"))
 
 
-def spread(found: Profile, unit: str) -> Panel:
+def spread(found: Profile, metric: str) -> Panel:
     """Median, 10-90 % band and largest value per hour of the week of the busiest scope."""
-    scope = found.scopes.sort_values("mean", ascending=False)["scope"].iloc[0]
-    rows = found.table[found.table["scope"] == scope]
-    text = f"How far single weeks stray from the median of {scope}: the band holds 80 % of them, the dots the largest seen."
+    scope, rows, _ = _busiest(found)
+    text = (
+        f"How far single weeks stray from the median of {scope}: the band holds 80 % of them, the dotted line is the "
+        "largest ever seen in that hour."
+    )
     columns = {
-        "hour_of_week": "Hour of week",
-        "n": "n",
-        "n_missing": "Missing",
-        "p10": "10 %",
-        "p50": "Median",
-        "p90": "90 %",
+        "hour_of_week": "Hour of week", "n": "n", "n_missing": "Missing", "p10": "10 %", "p50": "Median", "p90": "90 %",
         "max": "Largest",
-    }
-    return Panel(text, figures.band(rows, unit), table(rows, columns))
+    }  # fmt: skip
+    return Panel(text, figures.band(rows, metric), table(rows, columns))
+
+
+def _busiest(found: Profile) -> tuple[str, pd.DataFrame, pd.Series]:
+    scopes = found.scopes.sort_values(["mean", "scope"], ascending=[False, True]).set_index("scope")
+    scope = str(scopes.index[0])
+    return scope, found.table[found.table["scope"] == scope], scopes.loc[scope]
 
 
 def growth(found: Growth) -> Panel:

@@ -1,0 +1,157 @@
+"""A report is one offline page, made of its inputs only, swapped in whole; a failure says so and loses nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from resilience import workspace
+from resilience.errors import InputError
+from resilience.report import gallery, render
+from resilience.store import Store
+
+from . import worlds
+
+pytestmark = pytest.mark.xdist_group("render")
+
+HOSTILE = "Slow <script>window.pwned=1</script><img src=x onerror='window.pwned=1'> {{ 7*7 }} </script>"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> workspace.Workspace:
+    """A workspace whose store holds one GameDay with hostile texts, rendered once, with its gallery."""
+    space = workspace.Workspace(tmp_path_factory.mktemp("space"), HOSTILE)
+    values = np.full(180, 0.5)
+    values[60:80] = 2.0
+    about = {
+        "title": HOSTILE,
+        "symptom": HOSTILE,
+        "hypothesis": "javascript:alert(1)",
+        "outcome_text": HOSTILE,
+    }
+    tables = worlds.gameday(worlds.series(values), **about)
+    tables["gamedays"]["title"] = HOSTILE
+    tables["experiment_probes"]["probe"] = HOSTILE
+    store = Store(space.store)
+    for name, rows in tables.items():
+        store.upsert(name, rows)
+    done = render.render(gameday_job(space), store, space)
+    assert (done.state, done.error) == ("made", "")
+    gallery.write(space.reports, space.title)
+    return space
+
+
+def gameday_job(space: workspace.Workspace) -> render.Job:
+    return render.jobs(Store(space.store), space, "day")[0]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_a_report_has_its_four_files_and_no_path_of_this_machine(made: workspace.Workspace) -> None:
+    found = files(made.reports / "day")
+    assert set(found) == {"report.html", "report.ipynb", "result.json", "provenance.json"}
+    assert len(found["report.html"]) < 2_500_000
+    for name, content in found.items():
+        assert str(made.root).encode() not in content, name
+    result = json.loads(found["result.json"])
+    assert result["verdicts"] == {"held": 0, "deviated": 1, "inconclusive": 0}
+    provenance = json.loads(found["provenance.json"])
+    assert provenance["versions"]["experiments"] == 1
+    assert provenance["tables"]["series"]["rows"] == 160  # an hour and a time box on each side
+
+
+@pytest.mark.browser
+def test_the_page_draws_offline_and_nothing_hostile_runs(made: workspace.Workspace, page, complaints) -> None:
+    page.goto((made.reports / "day" / "report.html").as_uri())
+    page.wait_for_selector("body[data-drawn]", timeout=60_000)
+    assert page.locator(".plot").count() == 2
+    assert page.locator(".plot .main-svg").count() >= 2
+    assert page.evaluate("window.pwned") is None
+    assert page.locator("main script:not([type='application/json'])").count() == 0
+    assert page.locator("main img").count() == 0
+    assert page.locator("a[href^='javascript']").count() == 0
+    assert HOSTILE in page.locator("p.day").inner_text()
+    assert complaints == []
+    page.goto((made.reports / "index.html").as_uri())
+    assert page.locator("h3 a").get_attribute("href") == "day/report.html"
+    assert HOSTILE in page.locator("h3 a").inner_text()
+    assert page.evaluate("window.pwned") is None
+    assert complaints == []
+
+
+@pytest.mark.browser
+def test_the_policy_itself_stops_a_script_that_escaping_would_have_missed(made, page, tmp_path: Path) -> None:
+    whole = (made.reports / "day" / "report.html").read_text(encoding="utf-8")
+    broken = whole.replace(
+        "</main>", "<script>window.pwned=1</script><img src=x onerror='window.pwned=2'></main>"
+    )
+    (tmp_path / "broken.html").write_text(broken, encoding="utf-8")
+    page.goto((tmp_path / "broken.html").as_uri())
+    page.wait_for_selector("body[data-drawn]", timeout=60_000)
+    assert page.evaluate("window.pwned") is None
+
+
+def test_the_same_inputs_give_the_same_bytes(
+    made: workspace.Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before, store = files(made.reports / "day"), Store(made.store)
+    assert render.render(gameday_job(made), store, made).state == "unchanged"
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    elsewhere = workspace.Workspace(tmp_path, HOSTILE)
+    shutil.copytree(made.store, elsewhere.store)
+    assert render.render(gameday_job(elsewhere), Store(elsewhere.store), elsewhere).state == "made"
+    assert files(elsewhere.reports / "day") == before
+
+
+def test_a_failing_notebook_leaves_the_last_report_and_says_so(
+    made: workspace.Workspace, tmp_path: Path
+) -> None:
+    space = workspace.Workspace(tmp_path, "Test")
+    shutil.copytree(made.store, space.store)
+    shutil.copytree(made.reports / "day", space.reports / "day")
+    before = files(space.reports / "day")
+    own = tmp_path / "notebooks" / "gameday.ipynb"
+    own.parent.mkdir()
+    broken = json.loads(workspace.Workspace(tmp_path).notebook("gameday").read_text(encoding="utf-8"))
+    broken["cells"][-1]["source"] = ["raise ValueError('<b>planted</b>')"]
+    own.write_text(json.dumps(broken), encoding="utf-8")
+    done = render.render(gameday_job(space), Store(space.store), space)
+    assert (done.state, done.error) == ("failed", "ValueError: <b>planted</b>")
+    now = files(space.reports / "day")
+    assert {name: now[name] for name in before} == before
+    assert b"ValueError: &lt;b&gt;planted&lt;/b&gt;" in now["failure.html"]
+    assert b"could not be made" in now["failure.html"]
+    assert "&lt;b&gt;planted" in gallery.write(space.reports, "Test").read_text(encoding="utf-8")
+    own.unlink()
+    assert render.render(gameday_job(space), Store(space.store), space).state == "made"
+    assert files(space.reports / "day") == before
+
+
+def test_an_unknown_parameter_is_an_error_that_names_the_known_ones(made: workspace.Workspace) -> None:
+    job = gameday_job(made)
+    wrong = render.Job(job.report_id, job.title, job.notebook, {**job.parameters, "gameday": "x"})
+    with pytest.raises(InputError, match=r"no parameter gameday\..*gameday_id"):
+        render.render(wrong, Store(made.store), made, force=True)
+
+
+@pytest.mark.parametrize("wanted", ["../../x", "", "day/../day", "nowhere"])
+def test_only_reports_that_the_store_can_give(made: workspace.Workspace, wanted: str) -> None:
+    with pytest.raises(InputError, match="can be made: day"):
+        render.jobs(Store(made.store), made, wanted)
+
+
+def test_a_killed_swap_is_mended(tmp_path: Path) -> None:
+    for name in (".a.old", "b", ".b.old", ".c.999999999.new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.html").write_text(name)
+    render.recover(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+    assert (tmp_path / "a" / "report.html").read_text() == ".a.old"
+    assert (tmp_path / "b" / "report.html").read_text() == "b"
