@@ -19,6 +19,12 @@ settings.register_profile("acceptance", deadline=None, max_examples=500)
 settings.load_profile("acceptance" if os.environ.get("RESILIENCE_ACCEPTANCE") else "test")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests first, so that no worker ends alone with one."""
+    slow = ("test_wheel", "test_demo", "test_render")
+    items.sort(key=lambda item: next((i for i, name in enumerate(slow) if name in item.nodeid), len(slow)))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Public data beside the project; tests that need it skip where it is absent."""

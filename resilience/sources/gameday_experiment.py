@@ -234,7 +234,7 @@ class Experiment(Part):
     timeline: Many[Moment] = some("What happened", "Timeline and drill times")
     outcome: Annotated[str, one_of(schema.OUTCOMES)] = about(
         "What the heroes achieved within the time box. solved: cause removed; workaround: impact stopped otherwise; "
-        "not_solved: neither; aborted: called off while it ran; not_run: never started",
+        "not_solved: neither; not_attempted: nobody was asked to; aborted: called off while it ran; not_run: never started",
         "The result",
         "solved",
     )

@@ -1,0 +1,113 @@
+"""The main job on the sample: everything planted comes out again, every notebook runs, every page draws."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from resilience.cli import main
+from resilience.store import Store
+
+pytestmark = pytest.mark.xdist_group("demo")
+
+NOTEBOOKS = ("gameday", "failure_classes", "time_to_restore", "capacity")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace after `resilience demo`."""
+    space = tmp_path_factory.mktemp("demo") / "ws"
+    run = CliRunner()
+    assert run.invoke(main, ["init", str(space), "--zone", "Europe/Berlin"]).exit_code == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(space)
+        done = run.invoke(main, ["demo"])
+    assert done.exit_code == 0, done.output
+    assert done.output.rstrip().endswith(str(space / "reports" / "index.html"))
+    return space
+
+
+def truth(space: Path) -> dict:
+    return json.loads((space / "data" / "truth.json").read_text(encoding="utf-8"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
+    }
+
+
+def test_verdicts_are_those_planted(demo: Path) -> None:
+    planted = truth(demo)["experiments"]
+    for day in sorted({e["gameday_id"] for e in planted}):
+        result = json.loads((demo / "reports" / day / "result.json").read_text(encoding="utf-8"))
+        found = {e["experiment_key"]: e["verdict"] for e in result["experiments"]}
+        assert found == {e["experiment_key"]: e["verdict"] for e in planted if e["gameday_id"] == day}
+        assert set(found.values()) > {"held"}
+        assert result["simulated"] is True
+
+
+def test_the_backlog_of_experiment_four_is_about_80000(demo: Path) -> None:
+    result = json.loads((demo / "reports/vaccine-our-system-2020-12/result.json").read_text(encoding="utf-8"))
+    (four,) = [e for e in result["experiments"] if e["position"] == 4]
+    assert four["title"] == "Synchronization issues"
+    assert four["expected_backlog"] == 80_000
+    assert four["observed_backlog"] == pytest.approx(80_000, rel=0.05)
+    assert "Nobody voted: no vote meant production" in four["vote"]
+    assert "held 1 of 1, at 67 messages/s, production" in four["fallback"]
+
+
+def test_a_second_demo_changes_no_byte(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, versions = contents(demo / "reports"), Store(demo / "data/store").versions()
+    monkeypatch.chdir(demo)
+    done = CliRunner().invoke(main, ["demo"])
+    assert done.exit_code == 0
+    assert done.output.count("unchanged") == len(NOTEBOOKS) + 1
+    assert "Nothing changed" in done.output
+    assert contents(demo / "reports") == before
+    assert Store(demo / "data/store").versions() == versions
+
+
+def test_the_sample_is_never_written_among_other_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data" / "incidents").mkdir(parents=True)
+    (tmp_path / "data" / "incidents" / "ours.md").write_text("# Ours\n")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["demo"])
+    assert done.exit_code == 2
+    assert "never mixed" in done.output
+    assert [p.name for p in (tmp_path / "data").rglob("*") if p.is_file()] == ["ours.md"]
+
+
+def test_every_notebook_runs_as_it_stands(demo: Path) -> None:
+    """nbval executes each with its default parameters, as JupyterLab would."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "notebooks"]
+    done = subprocess.run(command, cwd=demo, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert " passed" in done.stdout
+
+
+@pytest.mark.browser
+def test_every_page_draws_offline_wide_and_narrow(demo: Path, page, complaints) -> None:
+    pages = sorted((demo / "reports").glob("*/report.html"))
+    assert len(pages) == len(NOTEBOOKS) + 1
+    for width in (1200, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        for path in pages:
+            page.goto(path.as_uri())
+            page.wait_for_selector("body[data-drawn]", timeout=60_000)
+            plots = page.locator(".plot").count()
+            assert plots == page.locator(".plot[data-drawn]").count() > 0, path
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (path, width)
+            assert "Simulated" in page.locator(".simulated").first.inner_text()
+    page.goto((demo / "reports" / "index.html").as_uri())
+    assert page.locator("h3 a").count() == len(pages)
+    for link in page.locator("h3 a").all():
+        assert (demo / "reports" / (link.get_attribute("href") or "")).is_file()
+    assert complaints == []
