@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -211,7 +212,7 @@ def times(by: str | None, clock: str, kind: str, root: str | None, form: str) ->
 
     incidents = views.incidents(_store(root), kind=None if by == "kind" else kind, by=by)
     found = analysis.summarise(incidents, clock, by)
-    _print(found.table, form, found.text)
+    _print(_with_ranges(found.table) if form == "table" else found.table, form, found.text)
 
 
 @main.command()
@@ -287,11 +288,13 @@ def render(report_id: str | None, everything: bool, force: bool, root: str | Non
 
 
 @main.command()
+@click.option("--now", help="Moment from which age is counted, ISO with offset [default: now].")
 @_reading
-def status(root: str | None, form: str) -> None:
-    """What is in the store: rows, version, from when to when."""
+def status(now: str | None, root: str | None, form: str) -> None:
+    """What is in the store: rows, version, from when to when, and how old its newest row is."""
     import pandas as pd
 
+    moment = _moment(now)
     store = _store(root).pinned()
     clocks = {
         "incidents": "started_at",
@@ -307,9 +310,9 @@ def status(root: str | None, form: str) -> None:
         first, last = (
             (f"{at.min():%Y-%m-%d %H:%M}", f"{at.max():%Y-%m-%d %H:%M}") if len(at) else (None, None)
         )
-        rows.append(
-            {"table": table, "rows": len(frame), "version": version, "first_utc": first, "last_utc": last}
-        )
+        age = (moment - at.max()) / pd.Timedelta(days=1) if len(at) else None
+        about = {"table": table, "rows": len(frame), "version": version}
+        rows.append({**about, "first_utc": first, "last_utc": last, "age_days": age})
     _print(pd.DataFrame(rows), form, "" if rows else "The store is empty. Run `resilience ingest`.")
 
 
@@ -325,6 +328,16 @@ def docs(page: str) -> None:
         from .sources import gamedays as source
 
         click.echo(source.documentation(), nl=False)
+
+
+def _moment(text: str | None) -> datetime:
+    try:
+        moment = datetime.now(UTC) if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InputError(f"{text!r} is not a moment.", remedy="Write it as 2021-06-01T00:00:00+00:00.")
+    return moment
 
 
 def _workspace() -> Workspace:
@@ -346,10 +359,18 @@ def _real(store: Store) -> pd.DataFrame:
 
 
 def _write_sample(folder: Path, seed: int) -> None:
+    import json
+
     from . import sample
 
-    mine = folder / "data" / "incidents"
-    if mine.is_dir() and any(mine.iterdir()) and not (folder / "data" / "truth.json").is_file():
+    mine, truth = folder / "data" / "incidents", folder / "data" / "truth.json"
+    if truth.is_file() and (there := json.loads(truth.read_text(encoding="utf-8")).get("seed")) != seed:
+        raise InputError(
+            f"This folder holds the sample of seed {there}.",
+            where=str(truth),
+            remedy="Use an empty folder for another.",
+        )
+    if mine.is_dir() and any(mine.iterdir()) and not truth.is_file():
         raise InputError(
             "This folder holds incident reports that are not the sample's.",
             where=str(mine),
@@ -411,9 +432,25 @@ def _print(rows: pd.DataFrame, form: str, text: str = "") -> None:
     elif form == "csv":
         click.echo(rows.to_csv(index=False, lineterminator="\n"), nl=False)
     else:
-        _print_table(rows)
         if text:
             click.echo(text)
+        _print_table(rows)
+
+
+def _with_ranges(table: pd.DataFrame) -> pd.DataFrame:
+    """Each figure with its interval in one cell, for people: '117 (74.7 to 199)'."""
+    shown = table[["group", "n", "n_open", "n_missing"]].copy()
+    for name in ("median", "geomean", "mean"):
+        columns = [f"{name}_min", f"{name}_low", f"{name}_high"]
+        shown[f"{name}, min"] = [
+            ""
+            if point != point
+            else f"{point:,.4g}"
+            if low != low
+            else f"{point:,.4g} ({low:,.4g} to {high:,.4g})"
+            for point, low, high in table[columns].itertuples(index=False)
+        ]
+    return shown
 
 
 def _print_table(rows: pd.DataFrame) -> None:
@@ -424,7 +461,6 @@ def _print_table(rows: pd.DataFrame) -> None:
     from rich.text import Text
 
     if rows.empty:
-        click.echo("Nothing.")
         return
     numeric: Mapping[str, bool] = {c: pd.api.types.is_numeric_dtype(rows[c]) for c in rows}
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

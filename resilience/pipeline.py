@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +68,10 @@ def ingest(
             )
     say = progress or (lambda what, done, of: None)
     run = _Run(store, say)
-    run.reports(found["report"])
-    run.gamedays(found["gameday"])
-    run.labels(found["labels"])
-    run.series(
+    run.add_reports(found["report"])
+    run.add_gamedays(found["gameday"])
+    run.add_labels(found["labels"])
+    run.add_series(
         [*((f, a, "csv") for f, a in found["csv"]), *((f, a, "json") for f, a in found["json"])], mapping
     )
     return run.finish({kind: len(files) for kind, files in found.items() if files})
@@ -122,10 +123,10 @@ class _Run:
         whole = problems["problem_id"].isin(self._whole) | problems["field"].isna()
         return Ingested(files, self._commits, problems.assign(whole_file=whole))
 
-    def reports(self, files: Sequence[tuple[Path, Path]]) -> None:
+    def add_reports(self, files: Sequence[tuple[Path, Path]]) -> None:
         for i, (path, anchor) in enumerate(files):
             self._say("reports", i, len(files))
-            read = self._guarded(path, anchor, lambda p=path, a=anchor: reports.read(p, base=a))
+            read = self._guarded(path, anchor, partial(reports.read, path, base=anchor))
             if read is None:
                 continue
             read = self._own_ids(read)
@@ -173,33 +174,37 @@ class _Run:
             **renamed, problems=pd.concat([read.problems, schema.frame("problems", rows)], ignore_index=True)
         )
 
-    def gamedays(self, files: Sequence[tuple[Path, Path]]) -> None:
+    def add_gamedays(self, files: Sequence[tuple[Path, Path]]) -> None:
+        good = []
         for i, (path, anchor) in enumerate(files):
             self._say("GameDays", i, len(files))
-            read = self._guarded(path, anchor, lambda p=path, a=anchor: gamedays.read(p, base=a))
+            read = self._guarded(path, anchor, partial(gamedays.read, path, base=anchor))
             if read is None:
                 continue
             self._problems.append(read.problems)
-            ids = list(read.gamedays["gameday_id"])
-            if not ids:  # every error of a refused file is its own row
+            if read.gamedays.empty:  # every error of a refused file is its own row
                 self._whole |= set(read.problems["problem_id"])
-            for table in schema.GAMEDAY_TABLES:
-                self._upsert(table, getattr(read, table), "gameday_id", ids)
+            else:
+                good.append(read)
+        ids = [gameday_id for read in good for gameday_id in read.gamedays["gameday_id"]]
+        for table in schema.GAMEDAY_TABLES if good else ():
+            rows = pd.concat([getattr(read, table) for read in good], ignore_index=True)
+            self._upsert(table, rows, "gameday_id", ids)
 
-    def labels(self, files: Sequence[tuple[Path, Path]]) -> None:
+    def add_labels(self, files: Sequence[tuple[Path, Path]]) -> None:
         for path, anchor in files:
-            rows = self._guarded(path, anchor, lambda p=path: labels.read(p))
+            rows = self._guarded(path, anchor, partial(labels.read, path))
             if rows is not None:
                 self._upsert("labels", rows)
 
-    def series(self, files: Sequence[tuple[Path, Path, str]], mapping: Path | None) -> None:
+    def add_series(self, files: Sequence[tuple[Path, Path, str]], mapping: Path | None) -> None:
         batch: list[pd.DataFrame] = []
         for i, (path, anchor, kind) in enumerate(files):
             self._say("series", i, len(files))
             if kind == "csv":
-                read = self._guarded(path, anchor, lambda p=path, a=anchor: series.read(p, mapping, base=a))
+                read = self._guarded(path, anchor, partial(series.read, path, mapping, base=anchor))
             else:
-                read = self._guarded(path, anchor, lambda p=path, a=anchor: datadog.read_saved(p, base=a))
+                read = self._guarded(path, anchor, partial(datadog.read_saved, path, base=anchor))
             if read is None:
                 continue
             self._problems.append(read.problems)

@@ -6,7 +6,7 @@ decided by data that is not there: a probe without enough points makes the verdi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ VERDICTS = ("held", "deviated", "inconclusive")
 WINDOWS = ("before", "during", "after")
 MIN_COVERAGE = 0.8  # share of a window's intervals that must hold a value before the window says anything
 
-_STATISTICS = {
+_STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {
     "mean": np.mean,
     "median": np.median,
     "min": np.min,

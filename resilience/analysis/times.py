@@ -229,7 +229,10 @@ def _text(table: pd.DataFrame, frame: pd.DataFrame, clock: Clock, names: list[st
         says = [f"{head}: none of {total} {what} has a usable duration."]
     elif names:
         thin = int((table["n"] < MIN_N).sum())
-        says = [f"{head} of {total} {what} by {' and '.join(names)}: {len(table)} groups."]
+        words = " and ".join(
+            {"detected_by": "who found it", "cause": "failure class"}.get(n, n) for n in names
+        )
+        says = [f"{head} of {total} {what} by {words}: {len(table)} groups."]
         if thin:
             says.append(
                 f"{thin} of them hold fewer than {MIN_N} durations: read them as single cases, not as averages."

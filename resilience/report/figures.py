@@ -70,6 +70,26 @@ def _local(at: pd.Timestamp, zone: str) -> str:
     return at.tz_convert(zone).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+_TICKS = {
+    0.5: "30 s", 1: "1 min", 2: "2 min", 5: "5 min", 10: "10 min", 20: "20 min", 30: "30 min", 60: "1 h", 120: "2 h",
+    240: "4 h", 480: "8 h", 960: "16 h", 1440: "1 day", 2880: "2 days", 5760: "4 days", 10080: "1 week", 20160: "2 weeks",
+    40320: "4 weeks", 80640: "8 weeks", 161280: "16 weeks", 525600: "1 year",
+}  # fmt: skip
+
+
+def _duration_axis(minutes: Any) -> dict[str, Any]:
+    """A logarithmic axis labelled as people say durations, with as many labels as there is room for."""
+    low, high = float(np.nanmin(minutes)) / 1.3, float(np.nanmax(minutes)) * 1.3
+    inside = [tick for tick in _TICKS if low <= tick <= high]
+    ticks = inside[:: max(1, -(-len(inside) // 7))]
+    return {
+        "type": "log",
+        "tickvals": ticks,
+        "ticktext": [_TICKS[t] for t in ticks],
+        "range": list(np.log10([low, high])),
+    }
+
+
 def heroes(table: pd.DataFrame) -> go.Figure:
     """Per experiment: its time box as a bar, the minutes of alert, diagnosis and mitigation as marks."""
     names = [label(f"{row.position}. {row.title}", 26) for row in table.itertuples()]
@@ -222,11 +242,7 @@ def incident_dots(table: pd.DataFrame, y: str, y_title: str, *, log: bool) -> go
             hovertemplate="%{text}<br>%{x|%Y-%m-%d} · %{y}<extra></extra>",
         )  # fmt: skip
     if log:
-        figure.update_yaxes(
-            type="log",
-            tickvals=[1, 5, 15, 60, 240, 1440, 10080, 43200],
-            ticktext=["1 min", "5 min", "15 min", "1 h", "4 h", "1 day", "1 week", "30 days"],
-        )
+        figure.update_yaxes(**_duration_axis(table[y]))
     else:
         figure.update_yaxes(categoryorder="category descending")
     return _styled(figure, height=460, y=y_title)
@@ -234,7 +250,11 @@ def incident_dots(table: pd.DataFrame, y: str, y_title: str, *, log: bool) -> go
 
 def medians(table: pd.DataFrame, x: str) -> go.Figure:
     """Median with its interval per group, logarithmic. Columns: group, n, median_min, median_low, median_high."""
-    rows = table[table["median_min"].notna()]
+    rows = table[table["median_min"].notna()].copy()
+    columns = ["median_min", "median_low", "median_high"]
+    rows[columns] = bounds = rows[columns].clip(
+        lower=0.5
+    )  # a recorded zero has no place on a logarithmic axis
     figure = go.Figure()
     figure.add_scatter(
         x=rows["median_min"], y=[label(f"{g} (n={n})") for g, n in zip(rows["group"], rows["n"], strict=True)],
@@ -243,8 +263,7 @@ def medians(table: pd.DataFrame, x: str) -> go.Figure:
                  "arrayminus": rows["median_min"] - rows["median_low"], "color": GREY, "thickness": 1.5},
         hovertemplate="%{x:.0f} min<extra>%{y}</extra>",
     )  # fmt: skip
-    figure.update_xaxes(type="log", tickvals=[1, 5, 15, 60, 240, 1440, 10080],
-                        ticktext=["1 min", "5 min", "15 min", "1 h", "4 h", "1 day", "1 week"])  # fmt: skip
+    figure.update_xaxes(**_duration_axis(bounds))
     figure.update_yaxes(autorange="reversed")
     return _styled(figure, height=120 + 30 * max(len(rows), 1), x=x)
 

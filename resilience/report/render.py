@@ -83,7 +83,7 @@ def render(job: Job, store: Store, workspace: Workspace, *, force: bool = False)
         name: {"rows": len(rows), "content": content_hash(rows)}
         for name, rows in views.report_tables(job.notebook, job.parameters, store).items()
     }
-    provenance = {
+    provenance: dict[str, Any] = {
         "report": job.report_id,
         "title": job.title,
         "notebook": {"name": notebook.name, "sha256": _sha256(notebook.read_bytes())},
@@ -120,6 +120,7 @@ def _execute(notebook: Path, parameters: Mapping[str, Any], store: Store, folder
     import nbformat
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from traitlets.config import Config
 
     known = papermill.inspect_notebook(str(notebook))
     given = {"store": ".", "versions": json.dumps(store.versions(), sort_keys=True), **parameters}
@@ -131,10 +132,12 @@ def _execute(notebook: Path, parameters: Mapping[str, Any], store: Store, folder
             remedy=f"Its parameters cell names: {', '.join(known) or 'none'}.",
         )
     output, error = folder / "executed.ipynb", ""
+    # Sockets in the file system: no port can collide, and nobody on the network can listen.
+    config = Config({"KernelManager": {"transport": "ipc"}}) if os.name == "posix" else Config()
     try:
         papermill.execute_notebook(
             str(notebook), str(output), parameters=given, cwd=store.root, kernel_name="python3",
-            progress_bar=False, execution_timeout=_CELL_SECONDS,
+            progress_bar=False, execution_timeout=_CELL_SECONDS, config=config,
         )  # fmt: skip
     except papermill.PapermillExecutionError as failed:
         error = f"{failed.ename}: {failed.evalue}"
@@ -169,11 +172,11 @@ def _without_run_times(notebook: Any) -> Any:
 
 
 def _result(notebook: Any) -> dict[str, Any]:
-    """Numbers that the notebook published, merged in order."""
+    """Numbers that the notebook published, merged; of two with one name the first stands, as on the page."""
     found: dict[str, Any] = {}
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            found |= output.get("data", {}).get(RESULT_MIME, {})
+            found = output.get("data", {}).get(RESULT_MIME, {}) | found
     return found
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from pydantic import GetCoreSchemaHandler, ValidationInfo
@@ -200,7 +200,7 @@ def clock(value: Any, info: ValidationInfo) -> datetime:
     """
     if not isinstance(value, str):
         raise wrong(f"{shown(value)} is not a time.", _WRITE_CLOCK)
-    setting: Setting = info.context
+    setting: Setting = cast(Setting, info.context)
     short = _CLOCK.fullmatch(value)
     if not short and not _FULL.fullmatch(value):
         raise wrong(f"{shown(value)} is not a time.", _WRITE_CLOCK)

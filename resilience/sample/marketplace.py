@@ -1,0 +1,67 @@
+"""The services of the marketplace, who calls whom, and how much it hurts when one is gone."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+
+# Smaller services, made of a domain and a part where more are wanted than services.csv holds.
+_PARTS = ("api", "worker", "store", "sync", "admin", "reports")
+_DOMAINS = (
+    "wishlist", "gift-cards", "sponsored-ads", "loyalty", "size-advisor", "newsletter", "marketplace-tax",
+    "bundle-offers", "stock-alerts", "seller-ratings", "seller-ads", "b2b-orders", "price-watch", "store-finder",
+    "subscriptions", "trade-in", "warranty", "refunds", "packaging",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service: `rps` mean requests per second at the start, `p95_s` its usual p95, `growth` a share per year."""
+
+    name: str
+    team: str
+    tier: int  # 1: sales stop without it
+    kind: str  # page: follows shoppers; office: follows sellers and staff; machine: follows batches
+    rps: float
+    p95_s: float
+    growth: float
+    calls: tuple[str, ...]
+
+
+def services(rng: np.random.Generator, count: int = 36) -> tuple[Service, ...]:
+    """The services of services.csv, then made-up smaller ones that call some of them, `count` (at most 150) in all."""
+    text = resources.files(__package__).joinpath("services.csv").read_text(encoding="utf-8")
+    core = [
+        Service(
+            row["name"], row["team"], int(row["tier"]), row["kind"], float(row["requests_per_s"]),
+            float(row["p95_ms"]) / 1000, float(row["growth_pct_per_year"]) / 100, tuple(row["calls"].split()),
+        )
+        for row in csv.DictReader(text.splitlines())
+    ]  # fmt: skip
+    names = [f"{domain}-{part}" for part in _PARTS for domain in _DOMAINS][: max(0, count - len(core))]
+    return tuple([*core, *(_smaller(rng, name, core) for name in names)][:count])
+
+
+def _smaller(rng: np.random.Generator, name: str, core: list[Service]) -> Service:
+    owner = core[int(rng.integers(len(core)))]
+    calls = rng.choice([s.name for s in core], size=int(rng.integers(1, 4)), replace=False)
+    return Service(
+        name,
+        owner.team,
+        int(rng.integers(2, 4)),
+        "machine" if name.endswith(("worker", "sync")) else owner.kind,
+        round(float(rng.lognormal(2.2, 0.9)) + 1, 1),
+        round(float(rng.lognormal(-2.0, 0.6)), 3),
+        round(float(rng.normal(0.2, 0.12)), 2),
+        tuple(map(str, calls)),
+    )
+
+
+def callers(known: Iterable[Service]) -> dict[str, tuple[str, ...]]:
+    """Service -> who calls it directly."""
+    known = tuple(known)
+    return {s.name: tuple(c.name for c in known if s.name in c.calls) for s in known}
