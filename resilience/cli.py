@@ -118,7 +118,7 @@ def ingest(paths: tuple[Path, ...], mapping: Path | None, root: str | None) -> N
     given = list(paths) or workspace.inputs()
     if not given:
         raise InputError(
-            "There is no data/ folder here and no path was given.",
+            "Nothing lies under data/ here, and no path was given.",
             where=str(workspace.root),
             remedy="Run `resilience init`, or name the files: `resilience ingest PATH...`.",
         )
@@ -144,7 +144,7 @@ def _tell_ingested(done: Ingested) -> None:
     if not done.commits:
         click.echo("  Nothing changed.")
     for row in done.refused.head(20).itertuples():
-        line = "" if row.line is None or row.line != row.line else f":{row.line}"
+        line = f":{row.line}" if isinstance(row.line, int) else ""
         click.echo(
             f"Not used: {_safe(row.source_uri)}{line}: {_safe(row.message)} {_safe(row.remedy)}", err=True
         )

@@ -17,7 +17,7 @@ import pandas as pd
 
 from . import schema
 from .errors import InputError
-from .sources import datadog, gamedays, labels, reports, series
+from .sources import datadog, gamedays, labels, reports, series, series_mapping
 from .sources.problems import problem
 from .store import Commit, Store
 
@@ -58,7 +58,7 @@ def ingest(
     for path in paths:
         anchor = _anchor(path, base)
         before = sum(map(len, found.values()))
-        for kind, file in _sort(path):
+        for kind, file in _sort(path, mapping):
             found[kind].append((file, anchor))
         if sum(map(len, found.values())) == before:
             raise InputError(
@@ -71,6 +71,7 @@ def ingest(
     run.add_reports(found["report"])
     run.add_gamedays(found["gameday"])
     run.add_labels(found["labels"])
+    run.skip(found["table"])
     run.add_series(
         [*((f, a, "csv") for f, a in found["csv"]), *((f, a, "json") for f, a in found["json"])], mapping
     )
@@ -84,26 +85,34 @@ def _anchor(path: Path, base: Path | None) -> Path:
     return path.parent if path.is_dir() else path.parent.parent
 
 
-def _sort(path: Path) -> Iterator[tuple[str, Path]]:
+def _sort(path: Path, mapping: Path | None) -> Iterator[tuple[str, Path]]:
     """Every file under `path` with its kind; a folder of reports stays one, so that its ids are unique."""
     if not path.exists():
         raise InputError("There is no such file or folder.", where=str(path), remedy="Check the path.")
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    files = [p for p in files if not any(part.startswith(".") for part in p.relative_to(path).parts)]
-    kinds = [(_kind(file), file) for file in files]
-    if path.is_dir() and any(kind == "report" for kind, _ in kinds):
+    if path.is_file():
+        yield _kind(path), path
+        return
+    files = (p for p in sorted(path.rglob("*")) if p.is_file())
+    kinds = [
+        (_kind(f), f) for f in files if not any(part.startswith(".") for part in f.relative_to(path).parts)
+    ]
+    if any(kind == "report" for kind, _ in kinds):
         yield "report", path
-    yield from ((k, f) for k, f in kinds if k and not (k == "report" and path.is_dir()))
+    for kind, file in kinds:
+        if kind == "csv" and mapping is None and not series_mapping.beside(file):
+            yield "table", file
+        elif kind not in ("report", "settings"):
+            yield kind, file
 
 
-def _kind(file: Path) -> str | None:
+def _kind(file: Path) -> str:
     if file.name in ("gameday.yml", "gameday.yaml"):
         return "gameday"
     if file.suffix == ".csv":
         return "labels" if file.name == "root_cause.csv" else "csv"
     if file.suffix == ".json":
         return "json"
-    return None if file.suffix in (".yml", ".yaml", ".parquet") else "report"
+    return "settings" if file.suffix in (".yml", ".yaml", ".parquet") else "report"
 
 
 class _Run:
@@ -190,6 +199,19 @@ class _Run:
         for table in schema.GAMEDAY_TABLES if good else ():
             rows = pd.concat([getattr(read, table) for read in good], ignore_index=True)
             self._upsert(table, rows, "gameday_id", ids)
+
+    def skip(self, files: Sequence[tuple[Path, Path]]) -> None:
+        """CSV files that lie in a folder without a mapping: some table, not series that anybody described."""
+        rows = [
+            problem(
+                path.resolve().relative_to(anchor).as_posix(),
+                "skipped",
+                "No mapping file lies beside this CSV, so it was not read as series.",
+                "If it holds series, write a mapping file (docs/series-files.md).",
+            )
+            for path, anchor in files
+        ]
+        self._problems.append(schema.frame("problems", rows))
 
     def add_labels(self, files: Sequence[tuple[Path, Path]]) -> None:
         for path, anchor in files:

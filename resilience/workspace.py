@@ -54,8 +54,8 @@ class Workspace:
         return self.root / "reports"
 
     def inputs(self) -> list[Path]:
-        """Folders that `resilience ingest` reads when it is given none."""
-        return [self.root / name for name in INPUTS if (self.root / name).is_dir()]
+        """Folders with something in them that `resilience ingest` reads when it is given none."""
+        return [self.root / name for name in INPUTS if any((self.root / name).glob("[!.]*"))]
 
     def notebook(self, name: str) -> Path:
         """The workspace's own notebook where it has one, else the one that came with the package."""

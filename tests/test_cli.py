@@ -127,9 +127,9 @@ def bad(name: str, folder: Path) -> tuple[Path, str]:
         return folder / "gd", "gameday.yml"
     if name == "a CSV with a missing column":
         (folder / "m.csv").write_text("time,other\n2021-01-01T00:00:00Z,1\n")
-        (folder / "m.mapping.yml").write_text(
-            "layout: wide\ntime: {column: time, format: iso}\ninterval_s: 60\nmetrics: [{column: cpu, metric: cpu, rollup: avg}]\n"
-        )
+        metrics = "metrics:\n  - {column: cpu, metric: cpu, rollup: avg}\n"
+        time = "layout: wide\ntime: {column: time, format: iso}\ninterval: 60\n"
+        (folder / "m.mapping.yml").write_text(time + metrics)
         return folder / "m.csv", "cpu"
     if name == "a truncated JSON response":
         (folder / "r.json").write_text('{"status":"ok","series":[{"metric":"m","pointlist":[[1,')

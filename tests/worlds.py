@@ -38,14 +38,16 @@ def gameday(points: pd.DataFrame | None = None, **experiment: Any) -> dict[str, 
     key = {"gameday_id": "day", "experiment_key": "exp"}
     rows["gamedays"] = [
         {
-            "gameday_id": "day", "title": "A day", "held_on": START.normalize(), "zone": "Europe/Berlin", "style": "informed",
+            "gameday_id": "day", "title": "A day",
+            "held_on": START.normalize(), "zone": "Europe/Berlin", "style": "informed",
             "environment": "production", "simulated": False, "source_uri": "day/gameday.yml",
         }
     ]  # fmt: skip
     rows["experiments"] = [
         {
             **key, "position": 1, "title": "Slow", "symptom": "Pages are slow", "failure_class": "capacity",
-            "environment": "production", "planned_min": 20.0, "fault_started_at": START, "fault_ended_at": START + minutes(20),
+            "environment": "production", "planned_min": 20.0,
+            "fault_started_at": START, "fault_ended_at": START + minutes(20),
             "outcome": "solved", **experiment,
         }
     ]  # fmt: skip

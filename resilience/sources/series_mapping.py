@@ -169,13 +169,18 @@ class FileMapping(Mapping):
         return glob
 
 
+def beside(csv: Path) -> bool:
+    """Whether a mapping file lies where `find` would look for it."""
+    return any(choice.is_file() for choice in _choices(csv))
+
+
+def _choices(csv: Path) -> list[Path]:
+    return [csv.with_name(f"{csv.stem}.mapping.yml"), csv.with_name("mapping.yml")]
+
+
 def find(csv: Path, given: Path | None, where: str) -> Path:
     """The mapping file of `csv`: the one given, else ``<stem>.mapping.yml`` or ``mapping.yml`` beside it."""
-    choices = (
-        [given]
-        if given is not None
-        else [csv.with_name(f"{csv.stem}.mapping.yml"), csv.with_name("mapping.yml")]
-    )
+    choices = [given] if given is not None else _choices(csv)
     for choice in choices:
         if choice.is_file():
             return choice

@@ -1,0 +1,226 @@
+"""Instants as people write them. A time without a date or a zone is not guessed: `Instant.lack` says what it lacks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+YEARS = range(1600, 2200)
+"""Wide, since collections hold old incidents too; outside, a year is taken for a slip."""
+AMBIGUOUS = frozenset({"AST", "BST", "CST", "IST", "SST"})
+"""Abbreviations that name several zones, e.g. CST: Chicago or China."""
+
+# As written, all year round: a report that says CET in July means +01:00.
+_FIXED = {
+    "Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "MSK": 3, "JST": 9,
+    "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
+}  # fmt: skip
+_SEASONAL = {"ET": "America/New_York", "PT": "America/Los_Angeles"}
+_OFFSET = r"[+-](?:0?\d|1[0-4])(?::?[0-5]\d)?(?!\d|:\d)"
+_ZONE = re.compile(
+    rf"(?:(?:UTC|GMT|utc|gmt) ?(?P<shift>{_OFFSET})|(?P<offset>[+-]\d\d(?::?\d\d)?)(?!\d|:\d|-)"
+    r"|(?P<name>[A-Z][A-Za-z_]{1,20}/[A-Z][A-Za-z_/+-]{1,40})|(?P<short>[A-Z]{1,4}|utc|gmt))(?![\w])"
+)
+_ZONE_WITHIN = re.compile(rf"(?<![\w+/-])(?:{_ZONE.pattern})")
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"
+_MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
+    r"|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
+)
+_DATE = re.compile(
+    r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}\.?,?\s{1,3})?(?:"
+    r"(?P<iso>\d{4}[-/]\d{1,2}[-/]\d{1,2})(?!\d)|(?P<num>\d{1,2}[./]\d{1,2}[./]\d{4})(?!\d)"
+    rf"|(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\.?\s{{1,3}}(?:of\s{{1,3}})?(?P<month>{_MONTH}),?\s{{1,3}}"
+    rf"(?P<year>\d{{4}})(?!\d)|(?P<month2>{_MONTH})\s{{1,3}}(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?,?\s{{1,3}}"
+    r"(?P<year2>\d{4})(?!\d))",
+    re.IGNORECASE,
+)
+_CLOCK = re.compile(
+    r"(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9}))?)?(?!\d|:\d|:?\?)"
+    r"(?:\s?(?P<half>[AaPp])\.?[Mm]\b\.?)?"
+)
+# 14:??, --:--, HH:mm, 2022-05-??, 2021/22-??-??
+_PARTIAL = re.compile(
+    r"(?=[\d?xHhMmY/:-]{0,15}[?-])(?:[\d?xyYMD/]{4,7}-[\d?xMD]{1,2}-[\d?xMD]{1,2}\s{0,3})?"
+    r"(?:[\d?xHh-]{1,2}:[\d?xMm-]{1,2})?|[Hh]{2}:[Mm]{2}|\d{1,2}:(?:[Mm]{2}|[Xx]{2})"
+)
+_APPROXIMATE = re.compile(
+    r"(?:~|≈|(?:ca\.?|circa|around|about|approx\.?|approximately|at)\s)\s{0,3}", re.IGNORECASE
+)
+_JOIN = re.compile(r"\s{0,5}(?:T(?=\d)|,\s{0,3}|[-–—]\s{1,3}|(?:at|kl\.?)\s{1,3})?")
+_RANGE = re.compile(r"\s{0,3}~?\s{0,3}(?:-|–|—|to\b|until\b)\s{0,3}")
+_END = re.compile(r"[\d?-]{1,2}:[\d?-]{2}")
+_BLANK = re.compile(r"\s{0,3}")
+_OPEN = re.compile(r"\s{0,3}[(\[]?")
+_SEPARATOR = re.compile(r"\s{0,5}[-–—:|,.)]{0,2}\s{1,5}|[-–—:|,]\s{0,5}")
+
+
+@dataclass(frozen=True)
+class Instant:
+    """A time read from the start of a text.
+
+    `at` is UTC, or None with `lack` the reason: 'zone', 'date', 'clock' or a sentence. `stated` is what was read, ''
+    where the text does not start with a time; `rest` is what follows. `day` is the date that was written there.
+    """
+
+    at: datetime | None
+    lack: str | None
+    stated: str
+    rest: str
+    day: date | None = None
+
+
+def zone(text: str) -> tzinfo | None:
+    """The zone that `text` names as a whole: UTC, CET, +02:00, UTC+2, Europe/Berlin. None where it names none."""
+    found = _ZONE.fullmatch(text.strip()[:80])
+    return _zone(found) if found else None
+
+
+def zones_in(text: str) -> list[tzinfo]:
+    """Each different zone named in `text`, such as a heading or a column's name."""
+    found: dict[str, tzinfo] = {}
+    for match in _ZONE_WITHIN.finditer(text[:300]):
+        if len(match["offset"] or "+00:00") == 6 and match["short"] != "Z" and (known := _zone(match)):
+            found.setdefault(str(known), known)
+    return list(found.values())
+
+
+def day_in(text: str) -> date | None:
+    """The one date named in `text`, such as a heading; None where there is none, two, or it is ambiguous."""
+    found = {_day(match)[0] for match in _DATE.finditer(text[:300])}
+    return found.pop() if len(found) == 1 else None
+
+
+def starts_with_time(text: str) -> bool:
+    """True where `text` starts with a date or clock time, known or partly unknown."""
+    return bool(read(text).stated)
+
+
+def read(text: str, *, day: date | None = None, within: tzinfo | None = None) -> Instant:
+    """The instant at the start of plain `text`; `day` and `within` (a zone) hold where it states none itself.
+
+    Of a range, the start is read. A local time that its zone skips or repeats names no instant.
+    """
+    head = text[:200]
+    at = begin = _after(_APPROXIMATE, head, len(head) - len(head.lstrip()))
+    written = why = None
+    if date_match := _DATE.match(head, at):
+        written, why = _day(date_match)
+        at = date_match.end()
+        joined = _after(_JOIN, head, at)
+        at = joined if _CLOCK.match(head, joined) else at
+    if clock := _CLOCK.match(head, at):
+        at = clock.end()
+        if (until := _RANGE.match(head, at)) and (end := _end_of_range(head, until.end())):
+            at = end
+        at += head[at : at + 1] == "~"
+    else:
+        partial = _PARTIAL.match(head, _after(_BLANK, head, at))
+        if partial and partial[0] and (not date_match or ":" in partial[0]):
+            at = partial.end()
+    if at == begin:
+        return Instant(None, None, "", text)
+    own, unclear, at = _own_zone(head, at) if clock else (None, None, at)
+    stated, rest = head[:at].strip(), text[_after(_SEPARATOR, text, at) :].strip()
+    on = written if date_match else day
+    where = own or within
+    moment = _time(clock) if clock else None
+    lack = why or unclear or ("clock" if not clock else None if moment else "it is on no clock")
+    lack = lack or ("date" if on is None else "zone" if where is None else None)
+    if lack or on is None or moment is None or where is None:
+        return Instant(None, lack, stated, rest, written)
+    instant, lack = _instant(datetime.combine(on, moment), where)
+    return Instant(instant, lack, stated, rest, written)
+
+
+def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
+    match = pattern.match(text, at)
+    return match.end() if match else at
+
+
+def _zone(match: re.Match[str]) -> tzinfo | None:
+    if written := match["shift"] or match["offset"]:
+        digits = written[1:].replace(":", "")
+        hours, minutes = (digits[:-2], digits[-2:]) if len(digits) > 2 else (digits, "0")
+        if int(hours) > 14 or int(minutes) > 59:
+            return None
+        return timezone((1 if written[0] == "+" else -1) * timedelta(hours=int(hours), minutes=int(minutes)))
+    if name := match["name"] or _SEASONAL.get(match["short"] or ""):
+        return ZoneInfo(name) if name in _names() else None
+    hours_east = _FIXED.get((match["short"] or "").upper())
+    return None if hours_east is None else timezone(timedelta(hours=hours_east))
+
+
+@lru_cache(maxsize=1)
+def _names() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _end_of_range(head: str, at: int) -> int | None:
+    if end_day := _DATE.match(head, at):
+        at = _after(_JOIN, head, end_day.end())
+    end = _CLOCK.match(head, at) or _END.match(head, at)
+    return end.end() if end else None
+
+
+def _own_zone(head: str, at: int) -> tuple[tzinfo | None, str | None, int]:
+    """Zone written right after a clock time, or why it is unclear, and where it ends."""
+    opened = _OPEN.match(head, at)
+    start = opened.end() if opened else at
+    match = _ZONE.match(head, start)
+    # apart from the clock an offset must be complete: '10:03 -02 nodes' is none
+    if not match or (match["offset"] and start > at and len(match["offset"]) < 5):
+        return None, None, at
+    end = match.end()
+    if opened and opened[0][-1:] in ("(", "["):
+        if head[end : end + 1] not in (")", "]"):
+            return None, None, at
+        end += 1
+    if (known := _zone(match)) is not None:
+        return known, None, end
+    if match["short"] in AMBIGUOUS:
+        return None, f"{match['short']} names several zones", end
+    return None, None, at
+
+
+def _day(match: re.Match[str]) -> tuple[date | None, str | None]:
+    """The date of a match of _DATE, or why there is none."""
+    if iso := match["iso"]:
+        parts = [int(part) for part in re.split("[-/]", iso)]
+    elif num := match["num"]:
+        first, second, year = (int(part) for part in re.split("[./]", num))
+        if "/" in num and first <= 12 and second <= 12 and first != second:
+            return None, "day and month could be either way round"
+        parts = [year, second, first] if second <= 12 else [year, first, second]
+    else:
+        month = _MONTHS.index((match["month"] or match["month2"])[:3].lower()) // 4 + 1
+        parts = [int(match["year"] or match["year2"]), month, int(match["day"] or match["day2"])]
+    try:
+        found = date(*parts)
+    except ValueError:
+        return None, "it is not in the calendar"
+    return (found, None) if found.year in YEARS else (None, f"the year {found.year} cannot be right")
+
+
+def _time(match: re.Match[str]) -> time | None:
+    hour, minute, second = (int(match[part] or 0) for part in "hms")
+    if match["half"]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if match["half"] in "pP" else 0)
+    try:
+        return time(hour, minute, second, int((match["f"] or "0").ljust(6, "0")[:6]))
+    except ValueError:
+        return None
+
+
+def _instant(local: datetime, where: tzinfo) -> tuple[datetime | None, str | None]:
+    early, late = (local.replace(tzinfo=where, fold=fold) for fold in (0, 1))
+    if early.utcoffset() == late.utcoffset():
+        return early.astimezone(UTC), None
+    if early.astimezone(UTC).astimezone(where).replace(tzinfo=None) != local:
+        return None, f"the clocks of {where} jumped over it"
+    return None, f"it happened twice in {where}"
