@@ -78,7 +78,7 @@ def init(folder: Path, title: str, zone: str) -> None:
 
     made = workspace.create(folder, title=title, zone=zone)
     click.echo(
-        f"Made {made.root}. Put your files under {folder / 'data'}, then run `resilience ingest` there."
+        f"Made {made.root.resolve()}. Put your files under its data/, then run `resilience ingest` there."
     )
 
 
@@ -132,11 +132,13 @@ def ingest(paths: tuple[Path, ...], mapping: Path | None, root: str | None) -> N
 def _tell_ingested(done: Ingested) -> None:
     names = {
         "report": "report file or folder",
-        "csv": "CSV series",
+        "csv": "series CSV",
         "json": "saved response",
         "labels": "label file",
+        "table": "other CSV",
+        "gameday": "GameDay",
     }
-    read = ", ".join(f"{n} {names.get(kind, kind)}{'s' if n != 1 else ''}" for kind, n in done.files.items())
+    read = ", ".join(f"{n} {names.get(kind, kind)}{"s" if n != 1 else ""}" for kind, n in done.files.items())
     click.echo(f"Read {read}.")
     for commit in done.commits:
         parts = [f"{n} {word}" for n, word in _counted(commit)]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from resilience import workspace
+from resilience import pipeline, views, workspace
 from resilience.errors import InputError
 from resilience.report import gallery, render
 from resilience.store import Store
@@ -155,3 +158,35 @@ def test_a_killed_swap_is_mended(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
     assert (tmp_path / "a" / "report.html").read_text() == ".a.old"
     assert (tmp_path / "b" / "report.html").read_text() == "b"
+
+
+def test_a_day_of_real_faults_renders_with_its_real_figures(shared_data: Path, tmp_path: Path) -> None:
+    """Nezha 2022-08-22: through the mapping and gameday.yml that the example writes, to a page."""
+    day, nezha = "2022-08-22", shared_data / "nezha"
+    example = Path(__file__).resolve().parents[1] / "docs" / "examples" / "nezha.py"
+    subprocess.run([sys.executable, example, nezha, day, tmp_path], check=True, capture_output=True)
+    space = workspace.Workspace(tmp_path, "Nezha")
+    assert pipeline.ingest(Store(space.store), space.inputs(), base=tmp_path).refused.empty
+    (job,) = render.jobs(Store(space.store), space, f"nezha-{day}")
+    done = render.render(job, Store(space.store), space)
+    assert (done.state, done.error) == ("made", "")
+    result = json.loads((done.path.parent / "result.json").read_text(encoding="utf-8"))
+    assert len(result["experiments"]) == 24
+    assert "No heroes took part." in result["text"]
+    raw = pd.read_csv(nezha / "rca_data" / day / "metric" / "front_service.csv")
+    at = pd.to_datetime(raw["Time"].str.slice(0, 19), utc=True)
+    seen = [
+        p
+        for p in result["probes"]
+        if p["probe"] == "front latency p95" and p["window"] == "during" and p["n"]
+    ]
+    assert len(seen) > 15
+    tables = views.gameday_tables(Store(space.store), f"nezha-{day}")["experiments"].set_index(
+        "experiment_key"
+    )
+    for probe in seen:
+        start = tables.loc[probe["experiment_key"], "fault_started_at"]
+        box = pd.Timedelta(minutes=tables.loc[probe["experiment_key"], "planned_min"])
+        # A sample describes the minute that it ends.
+        inside = raw[(at - pd.Timedelta("60s") >= start.floor("s")) & (at <= start + box)]["LatencyP95(s)"]
+        assert probe["value"] == pytest.approx(inside.mean(), rel=0.02)
