@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ import click
 
 from . import __version__
 from .errors import InputError
+from .terminal import progress, safe, show, with_ranges
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,7 +121,7 @@ def ingest(paths: tuple[Path, ...], mapping: Path | None, root: str | None) -> N
             where=str(workspace.root),
             remedy="Run `resilience init`, or name the files: `resilience ingest PATH...`.",
         )
-    with _progress("Reading") as say:
+    with progress("Reading") as say:
         done = pipeline.ingest(_store(root), given, base=workspace.root, mapping=mapping, progress=say)
     _tell_ingested(done)
     if len(done.refused):
@@ -138,7 +137,7 @@ def _tell_ingested(done: Ingested) -> None:
         "table": "other CSV",
         "gameday": "GameDay",
     }
-    read = ", ".join(f"{n} {names.get(kind, kind)}{"s" if n != 1 else ""}" for kind, n in done.files.items())
+    read = ", ".join(f"{n} {names.get(kind, kind)}{'s' if n != 1 else ''}" for kind, n in done.files.items())
     click.echo(f"Read {read}.")
     for commit in done.commits:
         parts = [f"{n} {word}" for n, word in _counted(commit)]
@@ -148,7 +147,7 @@ def _tell_ingested(done: Ingested) -> None:
     for row in done.refused.head(20).itertuples():
         line = f":{row.line}" if isinstance(row.line, int) else ""
         click.echo(
-            f"Not used: {_safe(row.source_uri)}{line}: {_safe(row.message)} {_safe(row.remedy)}", err=True
+            f"Not used: {safe(row.source_uri)}{line}: {safe(row.message)} {safe(row.remedy)}", err=True
         )
     if len(done.refused) > 20:
         click.echo(f"... and {len(done.refused) - 20} more.", err=True)
@@ -169,7 +168,7 @@ def problems(everything: bool, root: str | None, form: str) -> None:
     """What was skipped, unreadable, missing or contradictory, grouped by what to do about it."""
     rows = _store(root).load("problems")
     if everything:
-        _print(rows[["source_uri", "line", "subject", "field", "kind", "message", "remedy"]], form)
+        show(rows[["source_uri", "line", "subject", "field", "kind", "message", "remedy"]], form)
         return
     grouped = rows.groupby(["kind", "remedy"], as_index=False, sort=True).agg(
         rows=("problem_id", "size"),
@@ -177,7 +176,7 @@ def problems(everything: bool, root: str | None, form: str) -> None:
         example=("message", "first"),
         file=("source_uri", "first"),
     )
-    _print(grouped.sort_values(["rows", "kind", "remedy"], ascending=[False, True, True]), form)
+    show(grouped.sort_values(["rows", "kind", "remedy"], ascending=[False, True, True]), form)
 
 
 @main.command()
@@ -190,10 +189,10 @@ def causes(each: bool, root: str | None, form: str) -> None:
     store = _store(root)
     found = analysis.classify(_real(store), store.load("labels"))
     if each:
-        _print(found.table[[c for c in found.table if not c.startswith("p_")]], form, found.text)
+        show(found.table[[c for c in found.table if not c.startswith("p_")]], form, found.text)
     else:
         spread = analysis.distribution(found)
-        _print(spread.table, form, spread.text)
+        show(spread.table, form, spread.text)
 
 
 @main.command()
@@ -214,7 +213,7 @@ def times(by: str | None, clock: str, kind: str, root: str | None, form: str) ->
 
     incidents = views.incidents(_store(root), kind=None if by == "kind" else kind, by=by)
     found = analysis.summarise(incidents, clock, by)
-    _print(_with_ranges(found.table) if form == "table" else found.table, form, found.text)
+    show(with_ranges(found.table) if form == "table" else found.table, form, found.text)
 
 
 @main.command()
@@ -234,7 +233,7 @@ def capacity(
 
     rows = views.series_at(_store(root), metric, interval_s)
     found = analysis.profile(rows, zone or _workspace().zone, metric=metric)
-    _print(found.table if hours else found.scopes, form, found.text)
+    show(found.table if hours else found.scopes, form, found.text)
 
 
 @main.command()
@@ -254,7 +253,7 @@ def gamedays(root: str | None, form: str) -> None:
         about = {"gameday": day.gameday_id, "held_on": f"{day.held_on:%Y-%m-%d}", "style": day.style}
         columns = ["position", "experiment_key", "title", "environment", "verdict", "outcome", "reason"]
         rows += [{**about, **record} for record in result.table[columns].to_dict("records")]
-    _print(pd.DataFrame(rows), form, "" if rows else "No GameDay is in the store.")
+    show(pd.DataFrame(rows), form, "" if rows else "No GameDay is in the store.")
 
 
 @main.command()
@@ -274,14 +273,14 @@ def render(report_id: str | None, everything: bool, force: bool, root: str | Non
     workspace.reports.mkdir(parents=True, exist_ok=True)
     report.recover(workspace.reports)
     failed = 0
-    with _progress("Rendering") as say:
+    with progress("Rendering") as say:
         for i, job in enumerate(jobs):
             say(job.report_id, i, len(jobs))
             done = report.render(job, store, workspace, force=force)
             failed += done.state == "failed"
             click.echo(
                 f"  {done.state:9} {done.path.relative_to(workspace.root)}"
-                + (f"  {_safe(done.error)}" if failed else "")
+                + (f"  {safe(done.error)}" if failed else "")
             )
     index = gallery.write(workspace.reports, workspace.title)
     click.echo(f"Gallery: {index}")
@@ -315,7 +314,7 @@ def status(now: str | None, root: str | None, form: str) -> None:
         age = (moment - at.max()) / pd.Timedelta(days=1) if len(at) else None
         about = {"table": table, "rows": len(frame), "version": version}
         rows.append({**about, "first_utc": first, "last_utc": last, "age_days": age})
-    _print(pd.DataFrame(rows), form, "" if rows else "The store is empty. Run `resilience ingest`.")
+    show(pd.DataFrame(rows), form, "" if rows else "The store is empty. Run `resilience ingest`.")
 
 
 @main.command(hidden=True)
@@ -378,110 +377,8 @@ def _write_sample(folder: Path, seed: int) -> None:
             where=str(mine),
             remedy="Simulated and real data are never mixed: use an empty folder.",
         )
-    with _progress("Simulating") as say:
+    with progress("Simulating") as say:
         sample.write(folder, seed=seed, progress=lambda what: say(what, 0, 0))
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[str, int, int], None]]:
-    """A progress line on a terminal; plain lines, one per step, elsewhere."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        last = ""
-
-        def plain(step: str, done: int, of: int) -> None:
-            nonlocal last
-            if step != last:
-                click.echo(f"{what}: {step}", err=True)
-            last = step
-
-        yield plain
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[at]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=None, at="")
-
-        def live(step: str, done: int, of: int) -> None:
-            bar.update(
-                task,
-                description=f"{what}: {step}",
-                completed=done,
-                total=of or None,
-                at=f"{done}/{of}" if of else "",
-            )
-
-        yield live
-
-
-def _safe(text: Any) -> str:
-    """`text` without control characters: a report must not steer a terminal."""
-    return "".join(c for c in str(text) if c.isprintable())
-
-
-def _print(rows: pd.DataFrame, form: str, text: str = "") -> None:
-    """A table for people, or JSON or CSV for machines; the sentence goes with the table only."""
-    if form == "json":
-        click.echo(rows.to_json(orient="records", date_format="iso", double_precision=6, indent=1))
-    elif form == "csv":
-        click.echo(rows.to_csv(index=False, lineterminator="\n"), nl=False)
-    else:
-        if text:
-            click.echo(text)
-        _print_table(rows)
-
-
-def _with_ranges(table: pd.DataFrame) -> pd.DataFrame:
-    """Each figure with its interval in one cell, for people: '117 (74.7 to 199)'."""
-    shown = table[["group", "n", "n_open", "n_missing"]].copy()
-    for name in ("median", "geomean", "mean"):
-        columns = [f"{name}_min", f"{name}_low", f"{name}_high"]
-        shown[f"{name}, min"] = [
-            ""
-            if point != point
-            else f"{point:,.4g}"
-            if low != low
-            else f"{point:,.4g} ({low:,.4g} to {high:,.4g})"
-            for point, low, high in table[columns].itertuples(index=False)
-        ]
-    return shown
-
-
-def _print_table(rows: pd.DataFrame) -> None:
-    import pandas as pd
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    if rows.empty:
-        return
-    numeric: Mapping[str, bool] = {c: pd.api.types.is_numeric_dtype(rows[c]) for c in rows}
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in rows:
-        table.add_column(Text(str(column)), justify="right" if numeric[column] else "left", overflow="fold")
-    for record in rows.itertuples(index=False):
-        cells = [
-            "–"
-            if pd.isna(v)
-            else f"{v:,.4g}"
-            if isinstance(v, float) and abs(v) < 1e4
-            else f"{v:,.0f}"
-            if isinstance(v, float)
-            else str(v)
-            for v in record
-        ]
-        table.add_row(*(Text(_safe(cell)) for cell in cells))
-    # Not a terminal: as wide as it needs to be, so that nothing is cut.
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views": BASE | {"store", "analysis"},
     "pipeline": BASE | {"sources", "store", "analysis", "workspace"},
     "report": BASE | {"store", "analysis", "workspace", "views", "pipeline"},
-    "cli": BASE | {"sources", "store", "analysis", "sample", "workspace", "views", "pipeline", "report"},
+    "terminal": set(),
+    "cli": BASE
+    | {"terminal"}
+    | {"sources", "store", "analysis", "sample", "workspace", "views", "pipeline", "report"},
 }
 """What each part of the package may import of the others, itself aside."""
 
