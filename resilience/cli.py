@@ -217,22 +217,24 @@ def times(by: str | None, clock: str, kind: str, root: str | None, form: str) ->
 
 
 @main.command()
-@click.option("--metric", default="trace.http.request.hits", show_default=True, help="Metric to profile.")
+@click.option("--metric", help="Metric to profile [default: request hits, else what has most points].")
 @click.option(
-    "--interval", "interval_s", default=3600, show_default=True, help="Interval of its points, seconds."
+    "--interval", "interval_s", type=float, help="Interval of its points in seconds [default: the longest]."
 )
 @click.option("--zone", help="IANA zone [default: the workspace's].")
 @click.option("--hours", is_flag=True, help="All 168 hours of the week instead of one row per scope.")
 @_reading
 def capacity(
-    metric: str, interval_s: int, zone: str | None, hours: bool, root: str | None, form: str
+    metric: str | None, interval_s: float | None, zone: str | None, hours: bool, root: str | None, form: str
 ) -> None:
     """The week of a metric, per scope: peak to mean, busiest hour, or all 168 hours with quantiles."""
     from . import views
     from .analysis import capacity as analysis
 
-    rows = views.series_at(_store(root), metric, interval_s)
-    found = analysis.profile(rows, zone or _workspace().zone, metric=metric)
+    store = _store(root)
+    usual = views.traffic(store, metric) or (metric or views.REQUESTS, 3600)
+    rows = views.series_at(store, usual[0], interval_s or usual[1])
+    found = analysis.profile(rows, zone or _workspace().zone, metric=usual[0])
     show(found.table if hours else found.scopes, form, found.text)
 
 

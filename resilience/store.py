@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -73,6 +73,15 @@ class Store:
         rows = result.to_pandas()
         rows = rows.astype(schema.dtypes(table))[list(schema.dtypes(table))]
         return schema.check(table, rows.sort_values(list(schema.key(table)), ignore_index=True))
+
+    def count(self, table: str, by: Sequence[str]) -> pd.DataFrame:
+        """Rows per combination of the columns `by`, as column `rows`, without loading them; largest first."""
+        delta = self._open(table)
+        if delta is None:
+            return schema.frame(table)[list(by)].assign(rows=0)
+        columns = ", ".join(by)
+        query = f"SELECT {columns}, COUNT(*) AS rows FROM t GROUP BY {columns} ORDER BY rows DESC, {columns}"  # noqa: S608
+        return pa.table(QueryBuilder().register("t", delta).execute(query)).to_pandas()
 
     def upsert(
         self, table: str, rows: pd.DataFrame, *, replacing: tuple[str, Iterable[str]] | None = None

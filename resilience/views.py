@@ -12,6 +12,7 @@ from . import schema
 from .errors import InputError
 from .store import Store
 
+REQUESTS = "trace.http.request.hits"
 _REPORT_TABLES = {
     "failure_classes": ("incidents", "incident_services", "labels"),
     "time_to_restore": ("incidents",),
@@ -38,6 +39,21 @@ def incidents(store: Store, *, kind: str | None, by: str | None = None) -> pd.Da
             columns={"failure_class": "cause"}
         )
     return rows
+
+
+def traffic(store: Store, metric: str | None = None) -> tuple[str, float] | None:
+    """Metric and interval (s, an hour at most) to profile; None where there is nothing.
+
+    Where no metric is named it is Datadog's request count, or else the one with most points; the interval is the
+    longest, since that is the one kept for years.
+    """
+    found = store.count("series", ("metric", "interval_s"))
+    found = found[found["interval_s"] <= 3600]
+    if found.empty:
+        return None
+    name = metric or (REQUESTS if (found["metric"] == REQUESTS).any() else found["metric"].iloc[0])
+    intervals = found.loc[found["metric"] == name, "interval_s"]
+    return None if intervals.empty else (str(name), float(intervals.max()))
 
 
 def series_at(store: Store, metric: str, interval_s: float) -> pd.DataFrame:

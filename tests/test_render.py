@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resilience import pipeline, views, workspace
+from resilience import pipeline, schema, views, workspace
 from resilience.errors import InputError
 from resilience.report import gallery, render
 from resilience.store import Store
@@ -42,8 +42,26 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> workspace.Workspace:
     store = Store(space.store)
     for name, rows in tables.items():
         store.upsert(name, rows)
-    done = render.render(gameday_job(space), store, space)
-    assert (done.state, done.error) == ("made", "")
+    common = {"kind": "real", "detected_by": "monitor", "simulated": False, "source": "test", "text": HOSTILE}
+    incidents = [
+        {
+            **common,
+            "incident_id": f"{HOSTILE} {i}",
+            "title": HOSTILE,
+            "services": HOSTILE,
+            "severity": HOSTILE,
+            "source_uri": HOSTILE,
+            "started_at": worlds.START,
+            "resolved_at": worlds.START + worlds.minutes(i + 1),
+        }
+        for i in range(3)
+    ]
+    store.upsert("incidents", schema.frame("incidents", incidents))
+    services = [{"incident_id": row["incident_id"], "service": HOSTILE} for row in incidents]
+    store.upsert("incident_services", schema.frame("incident_services", services))
+    for job in render.jobs(store, space):
+        done = render.render(job, store, space)
+        assert (done.state, done.error) == ("made", "")
     gallery.write(space.reports, space.title)
     return space
 
@@ -71,19 +89,20 @@ def test_a_report_has_its_four_files_and_no_path_of_this_machine(made: workspace
 
 @pytest.mark.browser
 def test_the_page_draws_offline_and_nothing_hostile_runs(made: workspace.Workspace, page, complaints) -> None:
-    page.goto((made.reports / "day" / "report.html").as_uri())
-    page.wait_for_selector("body[data-drawn]", timeout=60_000)
-    assert page.locator(".plot").count() == 2
-    assert page.locator(".plot .main-svg").count() >= 2
-    assert page.evaluate("window.pwned") is None
-    assert page.locator("main script:not([type='application/json'])").count() == 0
-    assert page.locator("main img").count() == 0
-    assert page.locator("a[href^='javascript']").count() == 0
-    assert HOSTILE in page.locator("p.day").inner_text()
-    assert complaints == []
+    for name, plots in {"day": 2, "failure-classes": 3, "time-to-restore": 4, "capacity": 3}.items():
+        page.goto((made.reports / name / "report.html").as_uri())
+        page.wait_for_selector("body[data-drawn]", timeout=60_000)
+        assert page.locator(".plot").count() == plots
+        assert page.locator(".plot .main-svg").count() >= plots
+        assert page.evaluate("window.pwned") is None
+        assert page.locator("main script:not([type='application/json'])").count() == 0
+        assert page.locator("main img").count() == 0
+        assert page.locator("a[href^='javascript']").count() == 0
+        assert name == "capacity" or HOSTILE in page.locator("main").text_content()
+        assert complaints == []
     page.goto((made.reports / "index.html").as_uri())
-    assert page.locator("h3 a").get_attribute("href") == "day/report.html"
-    assert HOSTILE in page.locator("h3 a").inner_text()
+    assert page.locator("h3 a").first.get_attribute("href") == "day/report.html"
+    assert HOSTILE in page.locator("h3 a").first.inner_text()
     assert page.evaluate("window.pwned") is None
     assert complaints == []
 
@@ -146,7 +165,7 @@ def test_an_unknown_parameter_is_an_error_that_names_the_known_ones(made: worksp
 
 @pytest.mark.parametrize("wanted", ["../../x", "", "day/../day", "nowhere"])
 def test_only_reports_that_the_store_can_give(made: workspace.Workspace, wanted: str) -> None:
-    with pytest.raises(InputError, match="can be made: day"):
+    with pytest.raises(InputError, match="can be made: day, "):
         render.jobs(Store(made.store), made, wanted)
 
 

@@ -112,6 +112,13 @@ def test_load_filters_are_pushed_down_and_right(tmp_path: Path) -> None:
         at[19],
     )
     assert store.load("series", where={"scope": []}).empty
+    counted = store.count("series", ("scope", "interval_s"))
+    assert counted.to_dict("list") == {
+        "scope": ["service:a", "service:b"],
+        "interval_s": [3600.0] * 2,
+        "rows": [48] * 2,
+    }
+    assert Store(tmp_path / "none").count("series", ("metric",)).empty
 
 
 values = st.dictionaries(st.integers(0, 20).map(str), st.integers(0, 3).map(str), max_size=12)

@@ -59,8 +59,13 @@ def jobs(store: Store, workspace: Workspace, wanted: str | None = None) -> list[
     if store.version("incidents") is not None:
         found.append(Job("failure-classes", "What keeps failing", "failure_classes", {}))
         found.append(Job("time-to-restore", "How long it takes", "time_to_restore", {}))
-    if store.version("series") is not None:
-        found.append(Job("capacity", "Traffic and capacity", "capacity", {"zone": workspace.zone}))
+    if traffic := views.traffic(store):
+        about: dict[str, str | int] = {
+            "metric": traffic[0],
+            "interval_s": int(traffic[1]),
+            "zone": workspace.zone,
+        }
+        found.append(Job("capacity", "Traffic and capacity", "capacity", about))
     if not found:
         raise InputError("The store holds nothing to report on.", remedy="Run `resilience ingest` first.")
     if wanted is None:
