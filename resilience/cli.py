@@ -98,7 +98,7 @@ def demo(ctx: click.Context, seed: int) -> None:
     workspace = _workspace()
     _write_sample(workspace.root, seed)
     ctx.invoke(ingest, paths=(), mapping=None, root=None)
-    ctx.invoke(render, report_id=None, everything=True, force=False, root=None)
+    ctx.invoke(render, report_id=None, everything=True, force=False, why=False, root=None)
 
 
 @main.command()
@@ -262,8 +262,9 @@ def gamedays(root: str | None, form: str) -> None:
 @click.argument("report_id", required=False)
 @click.option("--all", "everything", is_flag=True, help="Every report that the store can give.")
 @click.option("--force", is_flag=True, help="Also those whose inputs have not changed.")
+@click.option("--why", is_flag=True, help="Say what made each one stale.")
 @_store_option
-def render(report_id: str | None, everything: bool, force: bool, root: str | None) -> None:
+def render(report_id: str | None, everything: bool, force: bool, why: bool, root: str | None) -> None:
     """Make reports/REPORT_ID (a GameDay's id, failure-classes, time-to-restore, capacity) and the gallery."""
     if (report_id is None) == (not everything):
         raise click.UsageError("Name one report, or give --all.")
@@ -280,13 +281,29 @@ def render(report_id: str | None, everything: bool, force: bool, root: str | Non
             say(job.report_id, i, len(jobs))
             done = report.render(job, store, workspace, force=force)
             failed += done.state == "failed"
-            click.echo(
-                f"  {done.state:9} {done.path.relative_to(workspace.root)}"
-                + (f"  {safe(done.error)}" if failed else "")
-            )
+            said = f"  {safe(done.error)}" if done.error else ""
+            click.echo(f"  {done.state:9} {done.path.relative_to(workspace.root)}{said}")
+            for reason in done.why if why else ():
+                click.echo(f"            because of {safe(reason)}")
     index = gallery.write(workspace.reports, workspace.title)
     click.echo(f"Gallery: {index}")
     if failed:
+        raise SystemExit(1)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@_store_option
+def verify(folder: Path, root: str | None) -> None:
+    """Make the report in FOLDER again from the versions it names: identical, or what differs (exit code 1)."""
+    from .report import verify as report
+
+    workspace = _workspace()
+    found = report.verify(folder, workspace, root or str(workspace.store))
+    click.echo(f"{folder}: {found.state}")
+    for finding in found.findings:
+        click.echo(f"  {safe(finding)}")
+    if found.state == "differs":
         raise SystemExit(1)
 
 

@@ -6,24 +6,22 @@ into a page. What is published is decided by content: data, parameters, notebook
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from .. import __version__, views
 from ..errors import InputError
-from ..store import Store, content_hash
+from ..store import Store
 from ..workspace import Workspace
+from . import provenance
 from .export import Page, to_html
 from .panels import RESULT_MIME
 
-PROVENANCE = "provenance.json"
 _CELL_SECONDS = 600
 
 
@@ -39,12 +37,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What became of a job: `made`, `unchanged` or `failed`, and why it failed."""
+    """What became of a job: `made`, `unchanged` or `failed`, why it failed, and `why` it had to be made."""
 
     report_id: str
     state: str
     path: Path
     error: str = ""
+    why: tuple[str, ...] = ()
 
 
 def jobs(store: Store, workspace: Workspace, wanted: str | None = None) -> list[Job]:
@@ -84,40 +83,42 @@ def render(job: Job, store: Store, workspace: Workspace, *, force: bool = False)
     store = store.pinned()
     final = workspace.reports / job.report_id
     notebook = workspace.notebook(job.notebook)
-    tables = {
-        name: {"rows": len(rows), "content": content_hash(rows)}
-        for name, rows in views.report_tables(job.notebook, job.parameters, store).items()
-    }
-    provenance: dict[str, Any] = {
-        "report": job.report_id,
-        "title": job.title,
-        "notebook": {"name": notebook.name, "sha256": _sha256(notebook.read_bytes())},
-        "parameters": dict(job.parameters),
-        "tables": tables,
-        "versions": {name: version for name, version in store.versions().items() if name in tables},
-        "code": {"resilience": __version__, "sha256": _code_hash(), "libraries": _libraries()},
-    }
-    inputs = {name: value for name, value in provenance.items() if name != "versions"}
-    provenance["inputs"] = _sha256(json.dumps(inputs, sort_keys=True).encode())
-    if not force and _is_current(final, provenance["inputs"]):
+    about = provenance.describe(job.report_id, job.title, notebook, job.parameters, store)
+    stale = _stale(final, about)
+    if not force and not stale:
         return Rendered(job.report_id, "unchanged", final / "report.html")
-    with _staging(final) as folder:
-        executed, error = _execute(notebook, job.parameters, store, folder)
-        page = Page(job.title, notebook.name, __version__, job.parameters, tables, error)
-        html = to_html(executed, page)
+    with staging(final) as folder:
+        html, error = make(notebook, about, store, folder)
         if error:
             _write_failure(final, html, error)
-            return Rendered(job.report_id, "failed", final / "failure.html", error)
-        _write(folder / "report.html", html)
-        _write(
-            folder / "report.ipynb", json.dumps(executed, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        )
-        _write(folder / "result.json", _dump(_result(executed)))
-        outputs = sorted(path for path in folder.iterdir() if path.name != PROVENANCE)
-        provenance["outputs"] = {path.name: _sha256(path.read_bytes()) for path in outputs}
-        _write(folder / PROVENANCE, _dump(provenance))
+            return Rendered(job.report_id, "failed", final / "failure.html", error, stale)
         _swap(folder, final)
-    return Rendered(job.report_id, "made", final / "report.html")
+    return Rendered(job.report_id, "made", final / "report.html", "", stale)
+
+
+def make(notebook: Path, about: dict[str, Any], store: Store, folder: Path) -> tuple[str, str]:
+    """Write the four files of a report into `folder`; the page, and the error that stopped the notebook, if any."""
+    executed, error = _execute(notebook, about["parameters"], store, folder)
+    page = Page(about["title"], notebook.name, __version__, about["parameters"], about["tables"], error)
+    html = to_html(executed, page)
+    if not error:
+        _write(folder / "report.html", html)
+        _write(folder / "report.ipynb", _dump(executed))
+        _write(folder / "result.json", _dump(_result(executed)))
+        outputs = {path.name: provenance.sha256(path.read_bytes()) for path in sorted(folder.iterdir())}
+        _write(folder / provenance.FILE, _dump({**about, "outputs": outputs}))
+    return html, error
+
+
+def _stale(final: Path, about: Mapping[str, Any]) -> tuple[str, ...]:
+    """Why the report must be made; nothing where it stands as it was made, from these inputs."""
+    made = provenance.read(final)
+    if made is None:
+        return ("never made",)
+    if (final / "failure.html").exists():
+        return ("the last render failed",)
+    altered = tuple(f"{name} was altered" for name in provenance.altered(final, made))
+    return altered or (tuple(provenance.changed(made, about)) if made["inputs"] != about["inputs"] else ())
 
 
 def _execute(notebook: Path, parameters: Mapping[str, Any], store: Store, folder: Path) -> tuple[Any, str]:
@@ -185,17 +186,7 @@ def _result(notebook: Any) -> dict[str, Any]:
     return found
 
 
-def _is_current(final: Path, inputs: str) -> bool:
-    """Whether the report stands as it was made, from these inputs."""
-    try:
-        made = json.loads((final / PROVENANCE).read_text(encoding="utf-8"))
-        same = all(_sha256((final / name).read_bytes()) == digest for name, digest in made["outputs"].items())
-    except (OSError, ValueError, KeyError, AttributeError):
-        return False
-    return bool(made["inputs"] == inputs and same and not (final / "failure.html").exists())
-
-
-class _staging:
+class staging:
     """A folder beside `final` in which a report is made; gone afterwards unless it was swapped in."""
 
     def __init__(self, final: Path) -> None:
@@ -254,25 +245,3 @@ def _write(path: Path, text: str) -> None:
 
 def _dump(value: Mapping[str, Any]) -> str:
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _code_hash() -> str:
-    """Hash of the package's own files: a page made by other code is not the same page."""
-    root = Path(str(resources.files("resilience")))
-    files = sorted(p for p in root.rglob("*") if p.suffix in {".py", ".yml", ".j2", ".css", ".js", ".json"})
-    whole = hashlib.sha256()
-    for path in files:
-        whole.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return whole.hexdigest()
-
-
-def _libraries() -> dict[str, str]:
-    from importlib.metadata import version
-
-    return {
-        name: version(name) for name in ("nbconvert", "numpy", "pandas", "plotly", "scikit-learn", "scipy")
-    }
