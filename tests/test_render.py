@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from jupyter_client.manager import AsyncKernelManager
 
 from resilience import pipeline, schema, views, workspace
 from resilience.errors import InputError
-from resilience.report import gallery, render
+from resilience.report import gallery, kernels, render
 from resilience.store import Store
 
 from . import worlds
@@ -126,6 +127,9 @@ def test_the_same_inputs_give_the_same_bytes(
     assert render.render(gameday_job(made), store, made).state == "unchanged"
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     monkeypatch.setenv("PYTHONHASHSEED", "7")
+    monkeypatch.setattr(
+        kernels, "manager", lambda: AsyncKernelManager
+    )  # a cold kernel, where `made` had a warm one
     elsewhere = workspace.Workspace(tmp_path, HOSTILE)
     shutil.copytree(made.store, elsewhere.store)
     assert render.render(gameday_job(elsewhere), Store(elsewhere.store), elsewhere).state == "made"
@@ -142,6 +146,10 @@ def test_a_failing_notebook_leaves_the_last_report_and_says_so(
     own = tmp_path / "notebooks" / "gameday.ipynb"
     own.parent.mkdir()
     broken = json.loads(workspace.Workspace(tmp_path).notebook("gameday").read_text(encoding="utf-8"))
+    broken["cells"][-1]["source"] = ["import os; os._exit(3)"]
+    own.write_text(json.dumps(broken), encoding="utf-8")
+    dead = render.render(gameday_job(space), Store(space.store), space)
+    assert (dead.state, "kernel died" in dead.error) == ("failed", True)
     broken["cells"][-1]["source"] = ["raise ValueError('<b>planted</b>')"]
     own.write_text(json.dumps(broken), encoding="utf-8")
     done = render.render(gameday_job(space), Store(space.store), space)
@@ -209,3 +217,28 @@ def test_a_day_of_real_faults_renders_with_its_real_figures(shared_data: Path, t
         # A sample describes the minute that it ends.
         inside = raw[(at - pd.Timedelta("60s") >= start.floor("s")) & (at <= start + box)]["LatencyP95(s)"]
         assert probe["value"] == pytest.approx(inside.mean(), rel=0.02)
+
+
+def test_a_kernel_is_its_own_process_and_leaves_nothing_behind(
+    made: workspace.Workspace, tmp_path: Path
+) -> None:
+    """Two runs share no state: each sees the modules as the server had them, in a folder and environment of its own."""
+    if kernels.manager() is AsyncKernelManager:
+        pytest.skip("this platform cannot fork")
+    (tmp_path / "notebooks").mkdir()
+    notebook = json.loads(made.notebook("gameday").read_text(encoding="utf-8"))
+    probe = [
+        "import os, sys, resilience",
+        "print(os.getcwd(), hasattr(resilience, 'dirty'), 'sklearn' in sys.modules)",
+    ]
+    notebook["cells"][-1]["source"] = "\n".join([*probe, "resilience.dirty = True"])
+    (tmp_path / "notebooks" / "gameday.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    space = workspace.Workspace(tmp_path, "Test")
+    shutil.copytree(made.store, space.store)
+    for _ in range(2):
+        done = render.render(gameday_job(space), Store(space.store), space, force=True)
+        assert (done.state, done.error) == ("made", "")
+        page = done.path.read_text(encoding="utf-8")
+        assert f"{space.store} False True" in page
+    assert [p.name for p in space.store.iterdir() if "ipc" in p.name] == []
+    assert list(space.reports.glob(".*")) == []

@@ -70,6 +70,13 @@ def _local(at: pd.Timestamp, zone: str) -> str:
     return at.tz_convert(zone).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+def draw_nothing() -> None:
+    """Draw an empty figure and forget it: what plotly imports on first use is then imported."""
+    figure = _styled(make_subplots(rows=1, cols=1), height=100)
+    figure.add_scatter(x=[0], y=[0])
+    figure.to_plotly_json()
+
+
 _TICKS = {
     0.5: "30 s", 1: "1 min", 2: "2 min", 5: "5 min", 10: "10 min", 20: "20 min", 30: "30 min", 60: "1 h", 120: "2 h",
     240: "4 h", 480: "8 h", 960: "16 h", 1440: "1 day", 2880: "2 days", 5760: "4 days", 10080: "1 week", 20160: "2 weeks",

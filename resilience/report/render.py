@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from .. import __version__, views
 from ..errors import InputError
 from ..store import Store
 from ..workspace import Workspace
-from . import provenance
+from . import kernels, provenance
 from .export import Page, to_html
 from .panels import RESULT_MIME
 
@@ -126,7 +127,6 @@ def _execute(notebook: Path, parameters: Mapping[str, Any], store: Store, folder
     import nbformat
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
-    from traitlets.config import Config
 
     known = papermill.inspect_notebook(str(notebook))
     given = {"store": ".", "versions": json.dumps(store.versions(), sort_keys=True), **parameters}
@@ -138,13 +138,13 @@ def _execute(notebook: Path, parameters: Mapping[str, Any], store: Store, folder
             remedy=f"Its parameters cell names: {', '.join(known) or 'none'}.",
         )
     output, error = folder / "executed.ipynb", ""
-    # Sockets in the file system: no port can collide, and nobody on the network can listen.
-    config = Config({"KernelManager": {"transport": "ipc"}}) if os.name == "posix" else Config()
     try:
-        papermill.execute_notebook(
-            str(notebook), str(output), parameters=given, cwd=store.root, kernel_name="python3",
-            progress_bar=False, execution_timeout=_CELL_SECONDS, config=config,
-        )  # fmt: skip
+        with tempfile.TemporaryDirectory(prefix="resilience-") as sockets:
+            papermill.execute_notebook(
+                str(notebook), str(output), parameters=given, kernel_name="python3", progress_bar=False,
+                execution_timeout=_CELL_SECONDS, kernel_manager_class=kernels.manager(),
+                config=kernels.private(sockets), resources={"metadata": {"path": store.root}},
+            )  # fmt: skip
     except papermill.PapermillExecutionError as failed:
         error = f"{failed.ename}: {failed.evalue}"
     except DeadKernelError:

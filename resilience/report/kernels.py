@@ -1,0 +1,134 @@
+"""Notebooks start warm: a kernel is forked from a server process that has the imports done.
+
+Measured cold, most of a report's time is a new interpreter importing pandas, plotly and scikit-learn. The server is
+the standard library's `forkserver`; each kernel is a fresh fork of it, so no report sees another's state. Where the
+platform cannot fork, papermill's ordinary kernel is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import types
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning import LocalProvisioner
+from traitlets.config import Config
+
+_READY_SECONDS = 60
+_starting = threading.Lock()
+
+
+def manager() -> type[AsyncKernelManager]:
+    """Class of the kernel manager to run notebooks with on this platform."""
+    return (
+        WarmKernelManager if "forkserver" in multiprocessing.get_all_start_methods() else AsyncKernelManager
+    )
+
+
+def private(folder: str) -> Config:
+    """Settings that put a kernel's sockets into `folder`: no port can collide, and nobody on the network can listen."""
+    if os.name != "posix":
+        return Config()
+    return Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
+
+
+class WarmKernelManager(AsyncKernelManager):
+    """Manager of kernels that are forked; its kernelspec lives here and need not be installed."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        return KernelSpec(
+            argv=["resilience-warm", "-f", "{connection_file}"],
+            display_name="Python 3 (resilience, warm)",
+            language="python",
+            metadata={"kernel_provisioner": {"provisioner_name": "resilience-warm"}},
+        )
+
+
+class ForkedProvisioner(LocalProvisioner):
+    """Starts a kernel as a fork; everything after the start is what a local process does."""
+
+    process: Any = None  # a _Forked where the base class has a Popen
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        """Fork a kernel with the arguments of `cmd`, in `cwd` with `env`; returns once its sockets are bound."""
+        self.cwd = kwargs.get("cwd") or os.getcwd()
+        self.process = await asyncio.to_thread(_fork, cmd[1:], str(self.cwd), dict(kwargs["env"]))
+        self.pid = self.pgid = self.process.pid
+        return self.connection_info
+
+
+class _Forked:
+    """A forked process with the part of Popen's interface that a provisioner uses."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, process: Any) -> None:
+        self._process, self.pid = process, process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self) -> int | None:
+        self._process.join()
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+
+def _fork(arguments: list[str], cwd: str, env: Mapping[str, str]) -> _Forked:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["resilience.report.warm"])
+    reader, writer = context.Pipe(duplex=False)
+    process = context.Process(target=_kernel, args=(arguments, cwd, dict(env), writer), daemon=True)
+    with _starting:  # the child would import our main module again, which may be heavy: show it an empty one
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
+            process.start()
+        finally:
+            sys.modules["__main__"] = main
+    writer.close()
+    try:
+        if not reader.poll(_READY_SECONDS):
+            process.kill()
+            raise RuntimeError(f"The kernel was not ready within {_READY_SECONDS} s.")
+        reader.recv_bytes()
+    except EOFError:
+        raise RuntimeError("The kernel ended before it was ready.") from None
+    finally:
+        reader.close()
+    return _Forked(process)
+
+
+def _kernel(arguments: list[str], cwd: str, env: Mapping[str, str], ready: Connection) -> None:
+    """The kernel's own process: a group of its own, the caller's folder and environment, then IPython until the end."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    os.setsid()
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    time.tzset()
+    app = IPKernelApp.instance(parent_handle=os.getppid())  # it ends when the server does
+    app.initialize(arguments)
+    ready.send_bytes(b"ready")
+    ready.close()
+    app.start()

@@ -1,0 +1,21 @@
+"""Imported once by the server that warm kernels are forked from: whatever a notebook here will import and first use.
+
+Only what starts no thread may happen here, since a fork copies none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+import ipykernel.kernelapp
+
+from ..analysis import capacity, causes, gameday, times  # noqa: F401
+from . import figures, gameday_panels, history_panels  # noqa: F401
+
+os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # it would print advice about debuggers
+with contextlib.suppress(ImportError):
+    import ipykernel.debugger  # noqa: F401
+
+# plotly imports much of itself only when a figure is first drawn and made into JSON.
+figures.draw_nothing()
