@@ -16,7 +16,7 @@ REQUESTS = "trace.http.request.hits"
 _REPORT_TABLES = {
     "failure_classes": ("incidents", "incident_services", "labels"),
     "time_to_restore": ("incidents",),
-    "capacity": ("series", "gamedays"),
+    "capacity": ("gamedays",),
 }
 
 
@@ -97,4 +97,7 @@ def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) ->
     """The rows that a packaged notebook reads; what its report is made from and skipped by."""
     if notebook == "gameday":
         return gameday_tables(store, str(parameters["gameday_id"]))
-    return {name: store.load(name) for name in _REPORT_TABLES[notebook]}
+    tables = {name: store.load(name) for name in _REPORT_TABLES[notebook]}
+    if notebook == "capacity":
+        tables["series"] = series_at(store, str(parameters["metric"]), float(parameters["interval_s"]))
+    return tables

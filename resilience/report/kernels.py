@@ -48,7 +48,12 @@ class WarmKernelManager(AsyncKernelManager):
     @property
     def kernel_spec(self) -> KernelSpec:
         return KernelSpec(
-            argv=["resilience-warm", "-f", "{connection_file}"],
+            argv=[
+                "resilience-warm",
+                "-f",
+                "{connection_file}",
+                "--log-level=50",
+            ],  # errors reach the notebook, not us
             display_name="Python 3 (resilience, warm)",
             language="python",
             metadata={"kernel_provisioner": {"provisioner_name": "resilience-warm"}},
