@@ -180,6 +180,34 @@ def problems(everything: bool, root: str | None, form: str) -> None:
 
 
 @main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--all", "everything", is_flag=True, help="Every component of every report, with where it stands."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="How to print it.",
+)
+def reports(path: Path, everything: bool, form: str) -> None:
+    """What the reports under PATH state and what they do not, file by file, before anything is stored."""
+    from .sources import reports as source
+
+    read = source.read(path)
+    rows = read.incident_quality.merge(read.incidents[["incident_id", "source_uri"]], on="incident_id")
+    if everything:
+        show(rows[["source_uri", "component", "present", "n", "of", "origin"]], form)
+    else:
+        show(source.overview(rows), form)
+    if form == "table":
+        for row in read.problems[read.problems["field"].isna()].itertuples():
+            click.echo(f"{row.kind}: {safe(row.source_uri)}: {safe(row.message)}")
+
+
+@main.command()
 @click.option("--incidents", "each", is_flag=True, help="One row per incident instead of the distribution.")
 @_reading
 def causes(each: bool, root: str | None, form: str) -> None:

@@ -23,7 +23,7 @@ from .store import Commit, Store
 
 Progress = Callable[[str, int, int], None]
 
-_INCIDENT_PARTS = ("incident_services", "incident_teams", "timeline", "actions")
+_INCIDENT_PARTS = ("incident_services", "incident_teams", *reports.PARTS)
 _BATCH_ROWS = 2_000_000  # points held in memory before they are committed
 
 
@@ -145,8 +145,7 @@ class _Run:
             parts = {
                 "incident_services": _exploded(read.incidents, "services", "service"),
                 "incident_teams": _exploded(read.incidents, "teams", "team"),
-                "timeline": read.timeline,
-                "actions": read.actions,
+                **{name: getattr(read, name) for name in reports.PARTS},
             }
             self._upsert("incidents", read.incidents, "source_uri", list(read.incidents["source_uri"]))
             for table in _INCIDENT_PARTS:
@@ -177,7 +176,7 @@ class _Run:
         ]
         renamed = {
             name: getattr(read, name).replace({"incident_id": clashes})
-            for name in ("incidents", "timeline", "actions")
+            for name in ("incidents", *reports.PARTS)
         }
         return reports.Reports(
             **renamed, problems=pd.concat([read.problems, schema.frame("problems", rows)], ignore_index=True)

@@ -19,6 +19,24 @@ DETECTED_BY = ("monitor", "colleague", "customer", "partner", "unknown")
 STYLES = ("informed", "uninformed")
 ENVIRONMENTS = ("production", "staging", "isolated")
 MOMENTS = ("started", "detected", "declared", "acknowledged", "mitigated", "resolved")
+FACTOR_KINDS = ("contributing factor", "root cause", "trigger", "why")
+AUDIENCES = ("inside", "customer service", "customers")
+COMPONENTS = (
+    *MOMENTS,
+    *(
+        "time to detect",
+        "time to restore",
+        "zone",
+        "timeline",
+        "detected by",
+        "severity",
+        "services",
+        "impact",
+        "summary",
+    ),
+    *("factors", "actions", "owners", "messages", "responders"),
+)
+DATE_FROM = ("line", "row above", "heading", "field", "front matter", "file name")
 EXPERIMENT_MOMENTS = ("alerted", "diagnosed", "mitigated", "note")
 OUTCOMES = ("solved", "workaround", "not_solved", "not_attempted", "aborted", "not_run")
 NOTE_KINDS = ("surprise", "learning", "action", "communication")
@@ -67,6 +85,9 @@ class Incidents(_Table):
     stated_repair_min: float = _maybe("Time to repair as stated (mitigated - detected)", "min", ge=0)
     stated_restore_min: float = _maybe("Time to restore as stated (resolved - started)", "min", ge=0)
     summary: str = _maybe("The report's own summary; untrusted text")
+    impact: str = _maybe("What the report says of the impact; untrusted text")
+    responders: pd.Int64Dtype = _maybe("How many people responded, where the report says", "people", ge=0)
+    roles: str = _maybe("Roles that the report says were filled, sorted, joined by ', '; never names")
     text: str = _column("The whole report as text, for classification; untrusted")
     simulated: bool = _column("True where the report says of itself that it is simulated")
     source: str = _column("Reader that made the row, e.g. markdown")
@@ -88,15 +109,52 @@ class IncidentTeams(_Table):
 
 
 class Timeline(_Table):
-    """One row per line of a report's timeline, in the order of the report."""
+    """One row per line of a report's timeline, in its order; of a report without one, per sentence with a clock time."""
 
     incident_id: str = _column("Key of incidents")
     position: int = _column("Place in the report's timeline, from 0", ge=0)
     at: Time = _maybe("When; null where date or zone is not known", "UTC")
     stated: str = _maybe("The time as written")
+    date_from: str = _maybe("Where its date stands; null where none is known", isin=DATE_FROM)
+    date_note: str = _maybe(
+        "What else the date rests on: a midnight passed, a year or an order of day and month"
+    )
     moment: str = _maybe("Lifecycle moment the line marks, where it says so", isin=MOMENTS)
     text: str = _column("What happened; untrusted text")
     line: int = _column("Line in the source file, from 1", ge=1)
+
+
+class IncidentFactors(_Table):
+    """One row per contributing factor as the report lists it. The list comes first; a class is an index onto it."""
+
+    incident_id: str = _column("Key of incidents")
+    position: int = _column(
+        "Place in the list, from 0; contributing factors, root causes, triggers, whys", ge=0
+    )
+    kind: str = _column("Heading under which it stands", isin=FACTOR_KINDS)
+    text: str = _column("The factor as written; untrusted text")
+    line: int = _column("Line in the source file, from 1", ge=1)
+
+
+class IncidentMessages(_Table):
+    """The first message to each audience, where a report's words leave no doubt to whom it went."""
+
+    incident_id: str = _column("Key of incidents")
+    audience: str = _column("Who was told", isin=AUDIENCES)
+    at: Time = _maybe("When; null where not known", "UTC")
+    text: str = _column("The line that says so; untrusted text")
+    line: int = _column("Line in the source file, from 1", ge=1)
+
+
+class IncidentQuality(_Table):
+    """What each report states and what it does not, component by component. They are not added up to a score."""
+
+    incident_id: str = _column("Key of incidents")
+    component: str = _column("What a report may state", isin=COMPONENTS)
+    present: bool = _column("Whether this one states it so that it can be used")
+    n: pd.Int64Dtype = _maybe("How many, for components that are counted", "rows", ge=0)
+    of: pd.Int64Dtype = _maybe("Of how many, e.g. timeline rows with a known time of all", "rows", ge=0)
+    origin: str = _maybe("Where it stands, or why it is not known; may quote untrusted text")
 
 
 class Actions(_Table):
@@ -120,8 +178,8 @@ class Problems(_Table):
     subject: str = _maybe("Incident or GameDay it is about")
     field: str = _maybe("Column that is null or doubtful because of it")
     kind: str = _column(
-        "skipped (on purpose), missing, unreadable, contradiction",
-        isin=("skipped", "missing", "unreadable", "contradiction"),
+        "skipped (on purpose), missing, unreadable, contradiction, doubtful (possible, but worth a look)",
+        isin=("skipped", "missing", "unreadable", "contradiction", "doubtful"),
     )
     message: str = _column("What is wrong, with the values as written; untrusted text")
     remedy: str = _column("What to do about it")
@@ -294,6 +352,9 @@ TABLES: dict[str, tuple[type[pa.DataFrameModel], tuple[str, ...]]] = {
     "incident_services": (IncidentServices, ("incident_id", "service")),
     "incident_teams": (IncidentTeams, ("incident_id", "team")),
     "timeline": (Timeline, ("incident_id", "position")),
+    "incident_factors": (IncidentFactors, ("incident_id", "position")),
+    "incident_messages": (IncidentMessages, ("incident_id", "audience")),
+    "incident_quality": (IncidentQuality, ("incident_id", "component")),
     "actions": (Actions, ("incident_id", "position")),
     "problems": (Problems, ("problem_id",)),
     "series": (Series, ("metric", "scope", "interval_s", "rollup", "at")),

@@ -174,7 +174,10 @@ def test_good_files_come_in_beside_bad_ones_and_a_mended_file_is_no_problem_any_
     photo.write_text(REPORT.replace("INC-1", "INC-3").format(title="Three"), encoding="utf-8")
     run("ingest")
     assert len(store.load("incidents")) == 3
-    assert not store.load("problems")["source_uri"].str.contains("photo").any()
+    problems = store.load("problems")
+    refused = problems[problems["kind"] == "unreadable"]
+    assert not refused["source_uri"].str.contains("photo").any()
+    assert "overlaps with" in problems["message"].str.cat()  # three at one time on one service
 
 
 def test_an_id_that_another_file_has_is_kept_apart_and_said(space: Path, tmp_path: Path) -> None:

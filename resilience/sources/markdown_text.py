@@ -28,7 +28,19 @@ _FRONT = re.compile(r"---[ \t]*\n(.*?\n)??(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOT
 _LINK = re.compile(r"!?\[([^\[\]]{0,300})\]\([^()\s]{0,2000}\)")
 _MARKS = re.compile(r"\*{1,3}|`{1,3}|(?<!\w)_{1,3}(?=\S)|(?<=\S)_{1,3}(?!\w)|\[\^[^\]\s]{1,20}\]|<br\s?/?>")
 _TASK = re.compile(r"\[([ xX])\]\s+")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9])")
+_HOUR = re.compile(r"\d:\d\d|\d\s?[ap]m\b", re.IGNORECASE)
 _NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2}){0,3}[.)]?\s+(?=\S)")
+
+
+SPOKEN = 7
+"""Level of a heading that is a bold line, or a known name and a colon: below every real one."""
+_BOLD = re.compile(r"(\*\*|__)(?=[^\W\d_])([^*_:\n]{1,80}?):?\1:?\s{0,3}")
+_CALLED = re.compile(
+    r"((?:(?:executive|incident) )?summary|(?:incident )?time ?line|impact|root causes?|contributing factors|triggers?"
+    r"|detection|resolution|recovery|action items|lessons learned|what went (?:well|wrong))(?: \([^()]{1,40}\))?:\s{0,3}",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +98,17 @@ class Document:
     sections: list[Section]
     source: list[str]
 
+    def paragraphs(self, section: Section) -> Iterator[list[tuple[str, int]]]:
+        """Prose and list items of a section as lists of plain sentences, each with the line it begins in."""
+        gathered: list[Line] = []
+        for part in [*section.content, None]:
+            if isinstance(part, Line) and gathered and part.line == gathered[-1].line + 1 and not part.depth:
+                gathered.append(part)
+                continue
+            if gathered:
+                yield _sentences(gathered)
+            gathered = [part] if isinstance(part, Line) else []
+
     def under(self, name: re.Pattern[str]) -> Iterator[Section]:
         """Sections whose name matches `name`, each followed by the deeper ones under it."""
         level: int | None = None
@@ -107,6 +130,19 @@ def plain(text: str) -> str:
     )
 
 
+def _sentences(lines: list[Line]) -> list[tuple[str, int]]:
+    found: list[tuple[str, int]] = []
+    ended = True
+    for line in lines:
+        for piece in _SENTENCE_END.split(plain(line.text)):
+            if ended or not found:
+                found.append((piece, line.line))
+            else:
+                found[-1] = (f"{found[-1][0]} {piece}", found[-1][1])
+            ended = piece.endswith((".", "!", "?"))
+    return found
+
+
 def parse(text: str, where: str) -> Document:
     """Structure of a Markdown file. Raises InputError: unusable front matter, more than MAX_PARTS parts."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -117,14 +153,15 @@ def parse(text: str, where: str) -> Document:
             where=where,
             remedy="Keep the report and move logs or data into files of their own.",
         )
-    front, front_line, body_from = _front(text, where)
+    front, front_line, body_from = front_matter(text, where)
     # blanked, not cut, so that lines keep their numbers
-    body = "\n" * text.count("\n", 0, body_from) + _without_comments(text[body_from:])
+    body = "\n" * text.count("\n", 0, body_from) + without_comments(text[body_from:])
     source = text.split("\n")
     return Document(front, front_line, _sections(_BLOCKS.parse(body), len(source)), source)
 
 
-def _front(text: str, where: str) -> tuple[dict[str, Any], yaml_text.Lines, int]:
+def front_matter(text: str, where: str) -> tuple[dict[str, Any], yaml_text.Lines, int]:
+    """Front matter with lower-case keys, the line of each, and where the body begins in `text`."""
     match = _FRONT.match(text)
     if not match or ":" not in (match[1] or ""):
         return {}, lambda key: 1, 0
@@ -138,7 +175,7 @@ def _front(text: str, where: str) -> tuple[dict[str, Any], yaml_text.Lines, int]
     )
 
 
-def _without_comments(text: str) -> str:
+def without_comments(text: str) -> str:
     """`text` with <!-- comments --> blanked; one that is never closed stays."""
     kept, at = [], 0
     while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start)) >= 0:
@@ -182,9 +219,20 @@ def _sections(tokens: list[Token], lines: int) -> list[Section]:
                 sections.append(Section(level, plain(token.content), _line(token), lines))
             case "inline":
                 for i, text in enumerate(token.content.split("\n")):
+                    if i == 0 and depth == 0 and (title := spoken_heading(text)):
+                        sections[-1].end = _line(token) - 1
+                        sections.append(Section(SPOKEN, title, _line(token), lines))
+                        continue
                     opens = i == 0 and depth > 0 and item_line == _line(token)
                     sections[-1].content.append(_piece(text, _line(token) + i, depth if opens else 0))
     return sections
+
+
+def spoken_heading(text: str) -> str | None:
+    """Title of a line that is a heading by its look: '**Timeline**', 'Root cause:'; None for any other."""
+    if bold := _BOLD.fullmatch(text):
+        return None if _HOUR.search(bold[2]) else plain(bold[2])
+    return plain(text).rstrip(": ") if _CALLED.fullmatch(text) else None
 
 
 def _piece(text: str, line: int, depth: int) -> Line:

@@ -32,15 +32,24 @@ _MONTH = (
 )
 _DATE = re.compile(
     r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}\.?,?\s{1,3})?(?:"
-    r"(?P<iso>\d{4}[-/]\d{1,2}[-/]\d{1,2})(?!\d)|(?P<num>\d{1,2}[./]\d{1,2}[./]\d{4})(?!\d)"
+    r"(?P<iso>\d{4}[-/]\d{1,2}[-/]\d{1,2})(?!\d)|(?P<num>\d{1,2}[./-]\d{1,2}[./-]\d{4})(?!\d)"
     rf"|(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\.?\s{{1,3}}(?:of\s{{1,3}})?(?P<month>{_MONTH}),?\s{{1,3}}"
     rf"(?P<year>\d{{4}})(?!\d)|(?P<month2>{_MONTH})\s{{1,3}}(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?,?\s{{1,3}}"
     r"(?P<year2>\d{4})(?!\d))",
     re.IGNORECASE,
 )
+_YEARLESS = re.compile(
+    rf"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{{0,6}}\.?,?\s{{1,3}})?(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\.?\s{{1,3}}"
+    rf"(?:of\s{{1,3}})?(?P<month>{_MONTH})|(?P<month2>{_MONTH})\s{{1,3}}(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?)(?![\w:])",
+    re.IGNORECASE,
+)
+_NUMBERS = re.compile(r"(?<![\d/-])(\d{1,2})([/-])(\d{1,2})\2(\d{4})(?![\d/-])")
+_TO = re.compile(r"(?:\b(?:to|until|till|through|and)|[-–—])\s{0,3}\Z")
+# 14:05, 14:05:59.1, 2:05 PM, 2pm; 1405 only before a zone
 _CLOCK = re.compile(
-    r"(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9}))?)?(?!\d|:\d|:?\?)"
-    r"(?:\s?(?P<half>[AaPp])\.?[Mm]\b\.?)?"
+    r"(?:(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9}))?)?(?!\d|:\d|:?\?)"
+    r"(?:\s?(?P<half>[AaPp])\.?[Mm]\b\.?)?|(?P<h2>\d{1,2})\s?(?P<half2>[AaPp])\.?[Mm]\b\.?"
+    r"|(?P<h3>[01]\d|2[0-3])(?P<m3>[0-5]\d)(?=\s?(?:Z|UTC|GMT|CES?T)\b))"
 )
 # 14:??, --:--, HH:mm, 2022-05-??, 2021/22-??-??
 _PARTIAL = re.compile(
@@ -52,6 +61,8 @@ _APPROXIMATE = re.compile(
 )
 _JOIN = re.compile(r"\s{0,5}(?:T(?=\d)|,\s{0,3}|[-–—]\s{1,3}|(?:at|kl\.?)\s{1,3})?")
 _RANGE = re.compile(r"\s{0,3}~?\s{0,3}(?:-|–|—|to\b|until\b)\s{0,3}")
+_DATE_AFTER = re.compile(r"(?:,?\s{1,3}on|,|(?=\s{1,3}\())\s{1,3}\(?")
+_MINUS = re.compile(r"-\d\d:?\d\d(?!\d|:\d)")
 _END = re.compile(r"[\d?-]{1,2}:[\d?-]{2}")
 _BLANK = re.compile(r"\s{0,3}")
 _OPEN = re.compile(r"\s{0,3}[(\[]?")
@@ -63,7 +74,8 @@ class Instant:
     """A time read from the start of a text.
 
     `at` is UTC, or None with `lack` the reason: 'zone', 'date', 'clock' or a sentence. `stated` is what was read, ''
-    where the text does not start with a time; `rest` is what follows. `day` is the date that was written there.
+    where the text does not start with a time; `rest` is what follows. `day` is the date that was written there,
+    `clock` the clock time, `note` what else the date rests on.
     """
 
     at: datetime | None
@@ -71,6 +83,16 @@ class Instant:
     stated: str
     rest: str
     day: date | None = None
+    clock: time | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which comes first in dates such as 03/04/2021, and the date in the same file that shows it."""
+
+    day_first: bool
+    shown_by: str
 
 
 def zone(text: str) -> tzinfo | None:
@@ -88,10 +110,32 @@ def zones_in(text: str) -> list[tzinfo]:
     return list(found.values())
 
 
-def day_in(text: str) -> date | None:
-    """The one date named in `text`, such as a heading; None where there is none, two, or it is ambiguous."""
-    found = {_day(match)[0] for match in _DATE.finditer(text[:300])}
-    return found.pop() if len(found) == 1 else None
+def day_in(text: str, order: Order | None = None) -> date | None:
+    """The one date named in `text`, such as a heading; None where there is none, a span, or it is ambiguous."""
+    head = text[:300]
+    matches = [
+        m for m in _DATE.finditer(head) if not head[m.start() - 1 : m.start()].isalnum() or not m.start()
+    ]
+    found = {_day(match, order)[0] for match in matches}
+    span = any(_TO.search(head, 0, match.start()) for match in matches)
+    return found.pop() if len(found) == 1 and not span else None
+
+
+def order_in(text: str) -> Order | None:
+    """Whether day or month comes first in the numeric dates of a file, where its dates prove one and not the other.
+
+    A date proves it that is possible one way only, or that a date with its month in words or ISO also names.
+    """
+    named = {_day(m)[0] for m in _DATE.finditer(text[:1_000_000]) if not m["num"]}
+    proofs: dict[bool, str] = {}
+    for match in _NUMBERS.finditer(text[:1_000_000]):
+        one, two, year = int(match[1]), int(match[3]), int(match[4])
+        day_first, month_first = _date(year, two, one), _date(year, one, two)
+        if bool(day_first) != bool(month_first):
+            proofs.setdefault(bool(day_first), match[0])
+        elif (day_first in named) != (month_first in named):
+            proofs.setdefault(day_first in named, match[0])
+    return Order(*proofs.popitem()) if len(proofs) == 1 else None
 
 
 def starts_with_time(text: str) -> bool:
@@ -99,23 +143,51 @@ def starts_with_time(text: str) -> bool:
     return bool(read(text).stated)
 
 
-def read(text: str, *, day: date | None = None, within: tzinfo | None = None) -> Instant:
+def first_time_in(sentence: str) -> int | None:
+    """Place of the only clock time in a sentence, or of the date right before it; None where there is none or two."""
+    head = sentence[:1000]
+    clocks = [m.start() for m in _CLOCK.finditer(head) if not head[: m.start()][-1:].strip("~([ ")]
+    if len(clocks) != 1:
+        return None
+    for pattern in (_DATE, _YEARLESS):
+        for match in pattern.finditer(head, 0, clocks[0]):
+            if _after(_JOIN, head, match.end()) == clocks[0]:
+                return match.start()
+    return clocks[0]
+
+
+def read(
+    text: str, *, day: date | None = None, within: tzinfo | None = None, order: Order | None = None
+) -> Instant:
     """The instant at the start of plain `text`; `day` and `within` (a zone) hold where it states none itself.
 
+    `order` is the file's, for dates such as 03/04/2021. A date without a year is the one nearest to `day`.
     Of a range, the start is read. A local time that its zone skips or repeats names no instant.
     """
     head = text[:200]
     at = begin = _after(_APPROXIMATE, head, len(head) - len(head.lstrip()))
-    written = why = None
-    if date_match := _DATE.match(head, at):
-        written, why = _day(date_match)
+    written = why = note = None
+    date_match = _DATE.match(head, at)
+    short = None if date_match else _YEARLESS.match(head, at)
+    if short and _CLOCK.match(head, _after(_JOIN, head, short.end())):
+        at = _after(_JOIN, head, short.end())
+        written, day = _nearest(short, day) if day else None, None
+        note = "year taken from the date nearest by" if written else None
+    if date_match:
+        written, why = _day(date_match, order)
+        if written and order and (numbers := _NUMBERS.match(date_match["num"] or "")):
+            both = int(numbers[1]) <= 12 and int(numbers[3]) <= 12
+            note = f"{'day' if order.day_first else 'month'} first, as in {order.shown_by}" if both else None
         at = date_match.end()
         joined = _after(_JOIN, head, at)
         at = joined if _CLOCK.match(head, joined) else at
     if clock := _CLOCK.match(head, at):
         at = clock.end()
-        if (until := _RANGE.match(head, at)) and (end := _end_of_range(head, until.end())):
-            at = end
+        iso = (
+            clock["s"] or head[clock.start() - 1 : clock.start()] == "T"
+        )  # then -08:00 is an offset, not an end
+        if not (iso and _MINUS.match(head, at)) and (until := _RANGE.match(head, at)):
+            at = _end_of_range(head, until.end()) or at
         at += head[at : at + 1] == "~"
     else:
         partial = _PARTIAL.match(head, _after(_BLANK, head, at))
@@ -124,16 +196,21 @@ def read(text: str, *, day: date | None = None, within: tzinfo | None = None) ->
     if at == begin:
         return Instant(None, None, "", text)
     own, unclear, at = _own_zone(head, at) if clock else (None, None, at)
+    if clock and not date_match and not short and (after := _DATE_AFTER.match(head, at)):
+        date_match = _DATE.match(head, after.end())
+        if date_match:  # 07:05 UTC on 25 January 2023
+            (written, why), at = _day(date_match, order), date_match.end()
+            at += after[0][-1:] == "(" and head[at : at + 1] == ")"
     stated, rest = head[:at].strip(), text[_after(_SEPARATOR, text, at) :].strip()
-    on = written if date_match else day
+    on = written if date_match else written or day
     where = own or within
     moment = _time(clock) if clock else None
     lack = why or unclear or ("clock" if not clock else None if moment else "it is on no clock")
     lack = lack or ("date" if on is None else "zone" if where is None else None)
     if lack or on is None or moment is None or where is None:
-        return Instant(None, lack, stated, rest, written)
+        return Instant(None, lack, stated, rest, written, moment, note)
     instant, lack = _instant(datetime.combine(on, moment), where)
-    return Instant(instant, lack, stated, rest, written)
+    return Instant(instant, lack, stated, rest, written, moment, note)
 
 
 def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
@@ -186,33 +263,50 @@ def _own_zone(head: str, at: int) -> tuple[tzinfo | None, str | None, int]:
     return None, None, at
 
 
-def _day(match: re.Match[str]) -> tuple[date | None, str | None]:
+def _date(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def _month(match: re.Match[str]) -> int:
+    return _MONTHS.index((match["month"] or match["month2"])[:3].lower()) // 4 + 1
+
+
+def _day(match: re.Match[str], order: Order | None = None) -> tuple[date | None, str | None]:
     """The date of a match of _DATE, or why there is none."""
     if iso := match["iso"]:
         parts = [int(part) for part in re.split("[-/]", iso)]
     elif num := match["num"]:
-        first, second, year = (int(part) for part in re.split("[./]", num))
-        if "/" in num and first <= 12 and second <= 12 and first != second:
-            return None, "day and month could be either way round"
+        first, second, year = (int(part) for part in re.split("[./-]", num))
+        if "." not in num and first <= 12 and second <= 12 and first != second:
+            if order is None:
+                return None, "day and month could be either way round"
+            first, second = (first, second) if order.day_first else (second, first)
         parts = [year, second, first] if second <= 12 else [year, first, second]
     else:
-        month = _MONTHS.index((match["month"] or match["month2"])[:3].lower()) // 4 + 1
-        parts = [int(match["year"] or match["year2"]), month, int(match["day"] or match["day2"])]
-    try:
-        found = date(*parts)
-    except ValueError:
+        parts = [int(match["year"] or match["year2"]), _month(match), int(match["day"] or match["day2"])]
+    found = _date(parts[0], parts[1], parts[2])
+    if found is None:
         return None, "it is not in the calendar"
     return (found, None) if found.year in YEARS else (None, f"the year {found.year} cannot be right")
 
 
+def _nearest(match: re.Match[str], near: date) -> date | None:
+    """Of a day and month, the date nearest to `near`."""
+    days = [_date(near.year + i, _month(match), int(match["day"] or match["day2"])) for i in (-1, 0, 1)]
+    return min((day for day in days if day), key=lambda day: abs(day - near), default=None)
+
+
 def _time(match: re.Match[str]) -> time | None:
-    hour, minute, second = (int(match[part] or 0) for part in "hms")
-    if match["half"]:
+    hour, minute = int(match["h"] or match["h2"] or match["h3"]), int(match["m"] or match["m3"] or 0)
+    if half := match["half"] or match["half2"]:
         if not 1 <= hour <= 12:
             return None
-        hour = hour % 12 + (12 if match["half"] in "pP" else 0)
+        hour = hour % 12 + (12 if half in "pP" else 0)
     try:
-        return time(hour, minute, second, int((match["f"] or "0").ljust(6, "0")[:6]))
+        return time(hour, minute, int(match["s"] or 0), int((match["f"] or "0").ljust(6, "0")[:6]))
     except ValueError:
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
@@ -15,28 +15,46 @@ from .report_durations import is_placeholder
 
 # Normalised keys, as `_normal` makes them. A key that may also open a sentence counts only before a value that fits.
 _KEYS = {
-    "started_at": "start, started, started at, start time, start date, incident start, incident started, began, "
-    "impact start, impact started, outage start, time of start, fault started, start time of incident",
-    "detected_at": "detected, detected at, detection, detection time, time detected, time of detection, noticed, "
-    "discovered, incident detected, detect time",
-    "declared_at": "declared, declared at, incident declared, declaration time, time declared",
-    "acknowledged_at": "acknowledged, acknowledged at, acknowledgement time, ack time, time acknowledged",
-    "mitigated_at": "mitigated, mitigated at, mitigation, mitigation time, time mitigated, time of mitigation",
-    "resolved_at": "resolved, resolved at, resolution, resolution time, time resolved, time of resolution, end, ended, "
-    "ended at, end time, end date, incident end, incident ended, incident resolved, recovered, recovery, "
-    "recovery time, restored, service restored",
-    "stated_detect_min": "time to detect, time to detection, time to discovery, ttd, mttd",
+    "date": "date, incident date, date of incident, day, outage date, date of outage",
+    "started_at": "start, started, started at, started on, start time, start date, start date and time, incident start, "
+    "incident started, incident start time, began, begin, beginning, begin time, impact start, impact started, "
+    "impact start time, impact began, outage start, outage started, outage start time, time of start, fault started, "
+    "start time of incident, incident began, issue started, occurred at, time of occurrence, time started",
+    "detected_at": "detected, detected at, detected on, detection, detection time, time detected, time of detection, "
+    "noticed, noticed at, discovered, discovered at, discovery time, incident detected, incident detection, detect time, "
+    "alerted, alerted at, alert time, first alert, first detected, reported at, time of discovery",
+    "declared_at": "declared, declared at, incident declared, declaration time, time declared, incident declared at",
+    "acknowledged_at": "acknowledged, acknowledged at, acknowledgement time, ack time, time acknowledged, "
+    "acknowledgment time, response started",
+    "mitigated_at": "mitigated, mitigated at, mitigation, mitigation time, time mitigated, time of mitigation, "
+    "incident mitigated, impact end, impact ended, impact end time, impact mitigated, repaired, repaired at, stabilized, "
+    "stabilised",
+    "resolved_at": "resolved, resolved at, resolved on, resolution, resolution time, time resolved, time of resolution, "
+    "end, ended, ended at, end time, end date, end date and time, incident end, incident ended, incident end time, "
+    "incident resolved, incident resolution, issue resolved, outage end, outage ended, outage end time, finish, finished, "
+    "recovered, recovered at, recovery, recovery time, full recovery, restored, restored at, service restored",
+    "closed_at": "closed, closed at, closed on, incident closed, time closed",
+    "stated_detect_min": "time to detect, time to detection, time to discovery, ttd, mttd, detection duration",
     "stated_repair_min": "time to repair, time to repair from detection",
     "stated_restore_min": "time to recovery, time to recover, time to restore, time to restoration, time to resolve, "
-    "time to resolution, time to restore service, ttr",
+    "time to resolution, time to restore service, ttr, incident duration, duration of incident, total duration, "
+    "outage duration, duration of outage, duration",
     "mitigate_min": "time to mitigate, time to mitigation, ttm",
     "incident_id": "incident id, incident, incident number, incident no, incident #, incident key, id",
     "severity": "severity, sev, incident severity, severity level",
     "services": "services, service, affected services, affected service, services affected, impacted services, "
-    "service affected",
+    "service affected, services impacted, service impacted, affected systems, impacted systems, systems affected, "
+    "affected components, components affected",
     "teams": "teams, team, teams involved, team involved, responding teams, responding team, owning team",
     "environment": "environment, environments, env",
-    "detected_by": "detected by, noticed by, discovered by, detection method, detection source, how detected",
+    "detected_by": "detected by, noticed by, discovered by, found by, detection method, detection source, how detected, "
+    "how was it detected, method of detection, detected via, reported by",
+    "impact": "impact, customer impact, user impact, business impact, impact summary, impact description",
+    "factors": "root cause, root causes, cause, causes, trigger, triggers, contributing factors, contributing factor, "
+    "root cause summary",
+    "responders": "responders, responder, incident responders, responders involved, people involved, number of responders",
+    "role": "incident commander, ic, incident manager, incident lead, incident owner, scribe, communications lead, "
+    "comms lead, operations lead, ops lead, on call, on call engineer, oncall, deputy, customer liaison",
     "kind": "kind, incident kind",
     "simulated": "simulated",
     "zone": "time zone, timezone, all times in, times in",
@@ -73,6 +91,7 @@ class Fact:
     sure: bool
     zone: tzinfo | None = None
     unit: str | None = None
+    front: bool = False
 
 
 def facts(document: Document, outside: Iterable[Section]) -> dict[str, list[Fact]]:
@@ -94,7 +113,13 @@ def is_timeline(table: Table) -> bool:
     header = [plain(cell) for cell in table.header.cells]
     if len(header) < 2 or not _TIME_HEADER.search(header[0]) or _NOT_EVENTS.search(header[1]):
         return False
-    return _fact(header[0], "", 0) is None
+    named = _fact(header[0], "", 0)
+    return named is None or named.field == "date"
+
+
+def states_fact(line: Line) -> bool:
+    """True for 'Severity: SEV2': a line that is a field and not prose."""
+    return any(True for _ in _of_line(line))
 
 
 def states_time(line: Line) -> bool:
@@ -113,7 +138,7 @@ def _front(document: Document) -> Iterator[Fact]:
             else value
         )
         line = document.front_line((key,))
-        yield Fact(field, key, "" if text is None else plain(str(text)), line, True)
+        yield Fact(field, key, "" if text is None else plain(str(text)), line, True, front=True)
 
 
 def _of_line(part: Line) -> Iterator[Fact]:
@@ -134,9 +159,10 @@ def _of_table(table: Table) -> Iterator[Fact]:
     else:
         rows = [table.header, *table.rows] if len(table.header.cells) == 2 else []
         pairs = [(row.cells[0], row.cells[1], row.line) for row in rows if len(row.cells) == 2]
+    zones = report_clocks.zones_in(plain(table.header.cells[1])) if len(table.header.cells) == 2 else []
     for key, value, line in pairs:
         if fact := _fact(key, value, line):
-            yield fact
+            yield replace(fact, zone=zones[0]) if len(zones) == 1 and not fact.zone else fact
 
 
 def _fact(key: str, value: str, line: int) -> Fact | None:

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from datetime import tzinfo
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from itertools import pairwise
 from typing import Any
 
 from ..schema import KINDS
-from . import report_actions, report_clocks, report_durations, report_timeline, report_times
+from . import (
+    report_actions,
+    report_clocks,
+    report_days,
+    report_durations,
+    report_parts,
+    report_quality,
+    report_timeline,
+    report_times,
+)
 from .markdown_text import Document
 from .problems import problem
 from .report_durations import is_placeholder
@@ -45,12 +55,11 @@ _TITLE_MAX = 300
 
 @dataclass
 class ReportRead:
-    """Rows of one report; `incident_id` is not yet in `timeline` and `actions`. `blank` is why it is no report."""
+    """Rows of one report; `incident_id` is not yet in its `parts`, by table. `blank` is why it is no report."""
 
     incident: Row
-    timeline: list[Row] = field(default_factory=list)
-    actions: list[Row] = field(default_factory=list)
-    problems: list[Row] = field(default_factory=list)
+    parts: dict[str, list[Row]]
+    problems: list[Row]
     blank: str | None = None
 
 
@@ -63,9 +72,16 @@ def read(document: Document, text: str, uri: str, stem: str) -> ReportRead:
 
     stated = facts(document, outside=document.under(report_actions.NAME))
     zone = _zone(document, stated, tell)
-    events = report_timeline.read(document, zone)
-    times = report_times.read(stated, events, zone, tell)
+    order = report_clocks.order_in(text)
+    base = report_days.base(document, stated, stem, order)
+    events = report_timeline.read(document, zone, base, order)
+    times = report_times.read(stated, events, zone, tell, base, order)
     _doubtful_lines(events, tell)
+    _doubtful_days(events, base, tell)
+    if len(events) == report_timeline.MAX_PROSE:
+        what = f"Only the first {len(events)} times of its prose are read."
+        tell("skipped", what, "Write a section 'Timeline' with the times that matter.", field="at")
+    count, roles = report_parts.responders(stated)
     incident: Row = {
         "incident_id": _incident_id(stated, stem, uri, tell),
         "title": _title(document, stated, stem),
@@ -74,19 +90,35 @@ def read(document: Document, text: str, uri: str, stem: str) -> ReportRead:
         "services": listed(first_word(stated, "services")),
         "teams": listed(first_word(stated, "teams")),
         "environment": _value(stated, "environment"),
-        "detected_by": _detected_by(stated, tell),
+        "detected_by": _detected_by(document, stated, tell),
         "summary": _summary(document, stated),
+        "impact": report_parts.impact(document, stated),
+        "responders": count,
+        "roles": roles,
         "text": text,
         "simulated": any(truth(fact.value) for fact in stated.get("simulated", [])),
         "source": "markdown",
         "source_uri": uri,
     }
     rows = [
-        {"position": i, "at": e.at, "stated": e.stated, "moment": e.moment, "text": e.text, "line": e.line}
+        {"position": i, "at": e.at, "stated": e.stated, "date_from": e.date_from, "date_note": e.date_note}
+        | {"moment": e.moment, "text": e.text, "line": e.line}
         for i, e in enumerate(events)
     ]
-    blank = _blank(document, stated, events, stem)
-    return ReportRead(incident | times.at | times.minutes, rows, report_actions.read(document), told, blank)
+    incident |= times.at | times.minutes
+
+    def clock(words: str) -> datetime | None:
+        day = base.day if base else None
+        return report_clocks.read(words, day=day, within=zone, order=order).at
+
+    parts = {
+        "timeline": rows,
+        "actions": report_actions.read(document),
+        "incident_factors": report_parts.factors(document, stated),
+        "incident_messages": report_parts.messages(document, events, clock),
+    }
+    parts["incident_quality"] = report_quality.read(incident, parts, times.origin, zone, told)
+    return ReportRead(incident, parts, told, _blank(document, stated, events, stem))
 
 
 def _zone(document: Document, stated: dict[str, list[Fact]], tell: report_times.Tell) -> tzinfo | None:
@@ -132,6 +164,26 @@ def _doubtful_lines(events: list[Event], tell: report_times.Tell) -> None:
             tell(kind, what, "Write it as 2020-11-04 13:13, if it is known.", line=event.line, field="at")
 
 
+def _doubtful_days(events: list[Event], base: report_days.Base | None, tell: report_times.Tell) -> None:
+    """Told: a day that may be that of writing, and a timeline that goes back."""
+    borrowed = [event for event in events if base and base.written and event.date_from == base.origin]
+    if base and borrowed:
+        what = f"{len(borrowed)} timeline times take their date from {base.where}, {base.day}: it may be the day of writing."
+        remedy = "Write the date in each line, or in a heading above them, such as '## Timeline 2020-11-04'."
+        tell("doubtful", what, remedy, line=borrowed[0].line, field="at")
+    known = [(event, event.at) for event in events if event.at]
+    back = [(one, two) for (one, a), (two, b) in pairwise(known) if b < a]
+    if back and len(back) < len(known) - 1:  # newest first is an order too
+        one, two = back[0]
+        what = (
+            f"{len(back)} timeline line(s) are earlier than the line above, first {two.stated!r:.60} in line {two.line} "
+            f"after {one.stated!r:.60} in line {one.line}."
+        )
+        tell(
+            "contradiction", what, "Correct the times, or put the lines in order.", line=two.line, field="at"
+        )
+
+
 def _incident_id(stated: dict[str, list[Fact]], stem: str, uri: str, tell: report_times.Tell) -> str:
     for fact in stated.get("incident_id", []):
         # 'Incident: payments are down' states no id; every other key of an id states nothing else
@@ -174,18 +226,32 @@ def _kind(stated: dict[str, list[Fact]], tell: report_times.Tell) -> str:
     return "real"
 
 
-def _detected_by(stated: dict[str, list[Fact]], tell: report_times.Tell) -> str:
+def _detected_by(document: Document, stated: dict[str, list[Fact]], tell: report_times.Tell) -> str:
     fact = first_word(stated, "detected_by")
-    if fact is None or fact.value.lower() == "unknown":
+    if fact is None:
+        prose, line = report_parts.found_by(document, stated)
+        named = next((f for f in stated.get("detected_at", []) if f.key.lower() == "detection"), None)
+        if named and not prose and not report_parts.DENIED.search(named.value):
+            prose, line = set(_finders(named.value)), named.line
+        if len(prose) > 1:
+            what = f"The text on detection names several who found it: {', '.join(sorted(prose))}."
+            remedy = f"Write 'Detected by:' and the first of them: {', '.join(_CLASSES)}."
+            tell("missing", what, remedy, line=line, field="detected_by")
+        return prose.pop() if len(prose) == 1 else "unknown"
+    if fact.value.lower() == "unknown":
         return "unknown"
-    # what customer service notices may come from a customer or from a colleague
-    words = _DESK.sub(" customer colleague ", fact.value.lower()[:500])
-    found = [name for name, pattern in _CLASSES.items() if pattern.search(words)]
+    found = _finders(fact.value)
     if len(found) == 1:
         return found[0]
     what = f"{fact.key}: {fact.value!r:.60} names {'several' if found else 'none'} of the known."
     tell("unreadable", what, f"Write one of: {', '.join(_CLASSES)}.", line=fact.line, field="detected_by")
     return "unknown"
+
+
+def _finders(words: str) -> list[str]:
+    """Who is named in the value of a field; what customer service notices may come from a customer or a colleague."""
+    text = _DESK.sub(" customer colleague ", words.lower()[:500])
+    return [name for name, pattern in _CLASSES.items() if pattern.search(text)]
 
 
 def _summary(document: Document, stated: dict[str, list[Fact]]) -> str | None:

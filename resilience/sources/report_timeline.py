@@ -5,17 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import datetime, tzinfo
+from itertools import islice
 
 from . import report_clocks
-from .markdown_text import Document, Line, Table, plain
+from .markdown_text import Document, Line, Section, Table, plain
+from .report_clocks import Order
+from .report_days import Base, Days, Placed, newest_first
 from .report_fields import is_timeline, states_time
 
-NAME = re.compile(r"\btime ?line\b|\bchronology\b|\bsequence of events\b|\bevent log\b")
+NAME = re.compile(
+    r"\btime ?lines?\b|\bchronology\b|\bsequence of events\b|\b(?:event|incident) log\b|^log of events\b"
+)
 _ALL_TIMES = re.compile(
-    r"[\W_]{0,3}(?:note:?\s)?(?:all\s|the\s)?(?:dates? (?:and|&) )?(?:clock\s)?time(?:s|stamps?)?\b.{0,60}\b(?:in|are|is)\b",
+    r"[\W_]{0,3}(?:note:?\s)?(?:all\s|the\s)?(?:dates? (?:and|&) )?(?:clock\s)?time(?:s|stamps?)?\b.{0,60}\b(?:in|are|is)\b"
+    r"|.{0,60}\ball\s(?:dates? (?:and|&) )?(?:clock\s)?times?(?:stamps?)?\b",
     re.IGNORECASE,
 )
+_NOT_TOLD = re.compile(
+    r"\b(?:action|follow|lesson|next steps|went|lucky|prevent|better|improve|appendix|glossary|to ?do)"
+)
+MAX_PROSE = 500
+"""Sentences with a time that are read as a timeline: more is no story but a log."""
+_SPOKEN = re.compile(r"(?:^|\b(?:at|around|about|by|since|from|on)\s+~?)\Z", re.IGNORECASE)
 # What may look like a moment but is not: doubt, trial, hope, questions
 _UNSURE = re.compile(
     r"\b(?:not|never|no longer|if|until|unless|partial(?:ly)?|believed?|assumed?|appears?|seems?|thought"
@@ -24,32 +36,48 @@ _UNSURE = re.compile(
     re.IGNORECASE,
 )
 _LABEL = re.compile(
-    r"\W{0,4}(?:start(?:ed)?|detect(?:ed|ion)|declared|acknowledged|mitigat(?:ed|ion)|resol(?:ved|ution)"
-    r"|recover(?:ed|y)|restored):",
+    r"\W{0,4}(start(?:ed)?|began|detect(?:ed|ion)|declared|acknowledged|mitigat(?:ed|ion)|repaired|resol(?:ved|ution)"
+    r"|recover(?:ed|y)|restored|ended)(?:[\])]|\s?[:|]|\s[-–—]\s)",
     re.IGNORECASE,
 )
 _TAKEN_BACK = re.compile(
     r"\b(?:no|not|never|none|nothing|partial(?:ly)?|attempt(?:ed|s)?|trying|tried|failed|pending|tbd|unknown)\b|n['’]t\b|\?",
     re.IGNORECASE,
 )
-_IT = r"(?:the\s|an\s|our\s)?(?:(?:major\s|production\s)?incident|issue|problem|outage|fault|impact)"
+_IT = (
+    r"(?:the\s|an\s|our\s)?(?:major\s|production\s|customer\s|user\s|service\s)?"
+    r"(?:incident|issue|problem|outage|fault|impact|downtime|degradation|disruption)"
+)
 _BE = r"(?:was\s|is\s|has been\s)?"
 _WE = r"(?:(?:we|[\w ]{1,30}\s(?:team|people))\s)?(?:officially\s)?"
 _OPEN = r"(?!\s(?:as\s)?(?:resolved|over|closed|mitigated))"
+_ENDING = r"(?!.{0,200}\b(?:recover|fix|resol|restor|normal|works?\b|working\b))"
 _MARKS = {
-    "started": rf"^{_IT}\s(?:began|begins|started|starts)\b|\((?:{_IT}\s)?(?:started|began)\)|^start(?:ed)?:",
-    "detected": rf"^{_IT}\s{_BE}(?:detected|noticed|discovered)\b|^detect(?:ion|ed):|^discovery:"
-    rf"|^(?:first\s|monitoring\s|automatic\s)?(?:alert|alarm)s?\s{_BE}(?:triggered|triggers|fired|fires|received)\b"
-    r"|^(?:we\s)?received\s(?:the\s|an\s|a\s)?(?:first\s)?alert\b|\((?:issue\s|incident\s)?detected\)",
+    "started": rf"^{_IT}\s(?:began|begins|started|starts)\b|\((?:{_IT}\s)?(?:started|began)\)|^(?:start(?:ed)?|began):"
+    rf"|^start\sof\s{_IT}\b",
+    "detected": rf"^{_IT}\s{_BE}(?:detected|noticed|discovered)\b|^detect(?:ion|ed):|^discovery:|^(?:detected|noticed)[.]?$"
+    rf"|^(?:(?:first|monitoring|automat(?:ic|ed))\s){{0,2}}(?:alert|alarm)s?\s{_BE}(?:triggered|triggers|fired|fires|received)\b"
+    r"|^(?:we\s)?received?\s(?:the\s|an\s|a\s)?(?:first\s)?alert\b|\((?:issue\s|incident\s)?detected\)"
+    r"|^(?:we|the team|(?:the\s|our\s)?on-?call(?:\sengineer)?)\s(?:was|were|is|are|got|gets)\s(?:alerted|paged)\b"
+    rf"|^(?:some\s|several\s|first\s|a\s|an\s)?(?:customer|user)s?\s(?:start(?:ed)?\sto\s)?report(?:s|ed)?\b{_ENDING}",
     "declared": rf"^(?:the\s|an\s|major\s)?incident\s{_BE}(?:officially\s)?declared\b{_OPEN}"
-    rf"|^{_WE}declared?\s(?:the|an|a major)\sincident\b{_OPEN}",
-    "acknowledged": rf"^(?:the\s)?(?:alert|page|alarm|incident)\s{_BE}acknowledged\b|^acknowledged(?:\sby\b|:)",
-    "mitigated": rf"^{_IT}\s{_BE}mitigated\b|^mitigat(?:ion|ed):|\(mitigated\)",
+    rf"|^{_WE}declared?\s(?:the|an|a major)\sincident\b{_OPEN}|^declared:",
+    "acknowledged": r"^(?:the\s)?on-?call(?:\sengineer)?\sacknowledged\b|"
+    rf"^(?:the\s)?(?:alert|page|alarm|incident)\s{_BE}acknowledged\b|^acknowledged(?:\sby\b|:)",
+    "mitigated": rf"^{_IT}\s{_BE}(?:mitigated|repaired)\b|^(?:mitigat(?:ion|ed)|repaired):|\(mitigated\)"
+    r"|^(?:customer\s|user\s)?impact\s(?:ends|ended|stops|stopped|is over)\b|^mitigated[.]?$",
     "resolved": rf"^{_IT}\s{_BE}(?:now\s)?(?:declared\s)?(?:as\s)?(?:fully\s)?resolved\b"
     rf"|^{_WE}declared?\s(?:the|an)\sincident\s(?:as\s)?resolved\b|^resolved[.:]?$|^(?:resolved|resolution|restored):"
-    rf"|^recover(?:y|ed):|\(resolved\)|^customer\sconfirmed\s{_IT}\sresolved\b",
+    rf"|^(?:recover(?:y|ed)|ended):|\(resolved\)|^customer\sconfirmed\s{_IT}\sresolved\b"
+    r"|^(?:the\s)?(?:incident|outage|downtime)\s(?:ends|ended|is over|was over)\b"
+    r"|^full(?:y)?\srecover(?:y|ed)\b"
+    r"|^(?:the\s|all\s)?services?\s(?:(?:was|is|were|are|has been|have been)\s)?(?:fully\s)?(?:restored|recovered)\b",
 }
 _MOMENTS = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _MARKS.items()}
+_PIECE = re.compile(r"\s\|\s|(?<=[.!])\s+(?=[A-Z])")
+_CLOSES = re.compile(
+    r"^(?:the\s)?(?:incident|ticket)\s(?:was\s|is\s)?(?:officially\s)?closed\b|^closed[.:]?$", re.I
+)
 
 
 @dataclass
@@ -62,6 +90,8 @@ class Event:
     parts: list[str]
     line: int
     moment: str | None = None
+    date_from: str | None = None
+    date_note: str | None = None
 
     @property
     def text(self) -> str:
@@ -75,37 +105,48 @@ def zones_of_all_times(document: Document) -> list[tuple[tzinfo, int]]:
         for section in document.sections
         for part in section.content
         if isinstance(part, Line) and len(part.text) < 160 and _ALL_TIMES.match(part.text)
-        for zone in report_clocks.zones_in(part.text)
+        for zone in report_clocks.zones_in(plain(part.text))
     ]
 
 
-def read(document: Document, zone: tzinfo | None) -> list[Event]:
-    """Rows of every timeline section, and of tables elsewhere whose header shows that they are one.
+def read(
+    document: Document, zone: tzinfo | None, base: Base | None = None, order: Order | None = None
+) -> list[Event]:
+    """Rows of every timeline section and of tables elsewhere whose header shows that they are one; else of the prose.
 
     `zone` is the file's. A nearer one goes first: the line's own, the column's, the heading's. A date is the
-    line's own or that of the heading above it; no other is assumed.
+    line's own, else that of the nearest row or heading above it, else `base`; `Event.date_from` says which.
     """
     events: list[Event] = []
     named = {id(section): section for section in document.under(NAME)}
-    zone_here, day = zone, None
+    zone_here, days = zone, Days(base, order)
     outer = 0
     for section in document.sections:
         inside = id(section) in named
         if inside:
             if NAME.search(section.name) and (not outer or section.level <= outer):
-                outer, zone_here, day = section.level, zone, None
+                falls = newest_first(_beginnings(section), zone)
+                outer, zone_here, days = section.level, zone, Days(base, order, newest_first=falls)
             zone_here = _one(report_clocks.zones_in(section.title)) or zone_here
-            day = report_clocks.day_in(section.title) or day
+            placed = days.place(section.title, zone_here)
+            if placed.instant.clock and section.level > outer:
+                events.append(_event(placed, [placed.instant.rest], section.line))
+            elif day := report_clocks.day_in(section.title, order):
+                days.heading(day)
         else:
             outer = 0
         for part in section.content:
             if isinstance(part, Table):
-                if is_timeline(part) or (inside and _has_times(part)):
-                    events += _of_table(part, zone_here if inside else zone, day if inside else None)
+                if is_timeline(part) or (inside and _time_column(part) is not None):
+                    falls = newest_first([plain(r.cells[0]) for r in part.rows if r.cells], zone)
+                    within = days if inside and not falls else Days(base, order, newest_first=falls)
+                    events += _of_table(part, zone_here if inside else zone, within)
             elif inside:
-                day = _add(events, part, zone_here, day)
-    for event in events:
-        event.moment = moment(event.text)
+                _add(events, part, zone_here, days)
+    if not any(event.stated for event in events):
+        events += islice(_told_in_prose(document, zone, Days(base, order), order), MAX_PROSE)
+    else:
+        _mark(events)
     return events
 
 
@@ -115,40 +156,69 @@ def moment(text: str) -> str | None:
     if label and _TAKEN_BACK.search(" ".join(text[label.end() : 500].split()[:3])):
         return None
     if label:
-        text = label[0]
+        text = f"{label[1]}:"
     elif _UNSURE.search(text[:500]):
         return None
-    marked = [name for name, pattern in _MOMENTS.items() if pattern.search(text[:500])]
-    return marked[0] if len(marked) == 1 else None
+    pieces = {
+        text[:500],
+        *_PIECE.split(text[:500]),
+    }  # cells and sentences: 'We rolled back. Incident resolved.'
+    marked = {name for name, pattern in _MOMENTS.items() for piece in pieces if pattern.search(piece)}
+    return marked.pop() if len(marked) == 1 else None
+
+
+def _mark(events: list[Event]) -> None:
+    for event in events:
+        event.moment = moment(event.text)
+    if not any(event.moment == "resolved" for event in events):
+        for event in events:  # some houses close an incident and have no other word for its end
+            if event.moment is None and any(map(_CLOSES.search, _PIECE.split(event.text[:200]))):
+                event.moment = "resolved"
 
 
 def _one(zones: list[tzinfo]) -> tzinfo | None:
     return zones[0] if len(zones) == 1 else None
 
 
-def _add(events: list[Event], part: Line, zone: tzinfo | None, day: date | None) -> date | None:
-    """Add a line of a timeline section to `events`; returns the date that holds from here on."""
+def _event(placed: Placed, parts: list[str], line: int, stated: str | None = None) -> Event:
+    instant = placed.instant
+    told = instant.stated if stated is None else stated
+    return Event(
+        instant.at, instant.lack, told or None, parts, line, date_from=placed.origin, date_note=placed.note
+    )
+
+
+def _beginnings(section: Section) -> list[str]:
+    return [plain(part.text[:200]) for part in section.content if isinstance(part, Line)]
+
+
+def _add(events: list[Event], part: Line, zone: tzinfo | None, days: Days) -> None:
+    """Add a line of a timeline section to `events`; a date on a line of its own is a heading."""
     text = plain(part.text).strip("| ")  # a row of a table that Markdown does not take for one
-    instant = report_clocks.read(text, day=day, within=zone)
-    if instant.day and instant.lack == "clock" and not instant.rest and instant.stated.count(":") == 0:
-        return instant.day  # a date on a line of its own is a heading
-    if instant.stated:
-        events.append(Event(instant.at, instant.lack, instant.stated, [instant.rest], part.line))
+    placed = days.place(text, zone)
+    instant = placed.instant
+    if instant.day and instant.lack == "clock" and re.fullmatch(r"(?:\(.{0,80}\))?", instant.rest):
+        days.heading(instant.day)
+    elif instant.stated:
+        events.append(_event(placed, [instant.rest], part.line))
     elif states_time(part):
-        return day
+        return
     elif part.depth == 1 and text:
         events.append(Event(None, None, None, [text], part.line))
     elif events and events[-1].line < part.line and text:
         events[-1].parts.append(text)
-    return day
 
 
-def _has_times(table: Table) -> bool:
+def _time_column(table: Table) -> int | None:
+    """The first or second column, whichever holds times in any row; None where neither does."""
     rows = [row for row in (table.header, *table.rows) if row.cells]
-    return any(report_clocks.starts_with_time(plain(row.cells[0])) for row in rows)
+    for i in (0, 1):
+        if any(report_clocks.starts_with_time(plain(row.cells[i])) for row in rows if len(row.cells) > i):
+            return i
+    return None
 
 
-def _of_table(table: Table, zone: tzinfo | None, day: date | None) -> Iterator[Event]:
+def _of_table(table: Table, zone: tzinfo | None, days: Days) -> Iterator[Event]:
     header = [plain(cell) for cell in table.header.cells]
     column_zone = _one(report_clocks.zones_in(" ".join(header[:2]))) or zone
     split = (
@@ -159,14 +229,43 @@ def _of_table(table: Table, zone: tzinfo | None, day: date | None) -> Iterator[E
     rows = table.rows
     if header and report_clocks.starts_with_time(header[0]):
         rows = [table.header, *rows]
+    place = _time_column(table) or 0
+    last_day = ""
     for row in rows:
         cells = [plain(cell) for cell in row.cells]
-        first, others = (" ".join(cells[:2]).strip(), cells[2:]) if split else (cells[0], cells[1:])
+        if split:  # a date holds until the next
+            last_day = cells[0] or last_day
+            first, others = " ".join([last_day, *cells[1:2]]).strip(), cells[2:]
+        else:
+            first = cells[place] if place < len(cells) else ""
+            others = [cell for i, cell in enumerate(cells) if i != place]
         text = " | ".join(cell for cell in others if cell)
         if not first and not text:
             continue
-        instant = report_clocks.read(first, day=day, within=column_zone)
-        lack = instant.lack
-        if first and (not instant.stated or instant.rest.strip(" .")):
-            lack = lack or "it is not understood"
-        yield Event(instant.at, lack, first or None, [text], row.line)
+        placed = days.place(first, column_zone)
+        if placed.instant.day and placed.instant.lack == "clock" and not text:
+            days.heading(placed.instant.day)
+            continue
+        event = _event(placed, [text], row.line, first)
+        if first and (not placed.instant.stated or placed.instant.rest.strip(" .")):
+            event.lack = event.lack or "it is not understood"
+        yield event
+
+
+def _told_in_prose(
+    document: Document, zone: tzinfo | None, days: Days, order: Order | None
+) -> Iterator[Event]:
+    """Sentences that hold one clock time each, as 'At 09:41 (GMT+1) we deployed.'; they mark no moment."""
+    for section in document.sections:
+        if _NOT_TOLD.search(section.name):
+            continue
+        if day := report_clocks.day_in(section.title, order) if section.level else None:
+            days.heading(day)
+        for paragraph in document.paragraphs(section):
+            for sentence, line in paragraph:
+                at = report_clocks.first_time_in(sentence)
+                if at is None or not _SPOKEN.search(sentence[max(0, at - 12) : at]):
+                    continue
+                placed = days.place(sentence[at:], zone)
+                if placed.instant.clock:
+                    yield _event(placed, [sentence], line)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
 
 from ..schema import MOMENTS
 from . import report_clocks, report_durations
+from .report_clocks import Order
+from .report_days import NIGHT, Base
 from .report_durations import is_placeholder
 from .report_fields import Fact
 from .report_timeline import Event
@@ -52,17 +54,35 @@ class Times:
 
     at: dict[str, datetime | None]
     minutes: dict[str, float | None]
+    origin: dict[str, tuple[str, int]]
+    """Column -> where its value stands, in words, and the line."""
 
 
 _OPTIONAL = ("declared", "acknowledged")  # moments that many houses never write
 
 
-def read(stated: dict[str, list[Fact]], events: list[Event], zone: tzinfo | None, tell: Tell) -> Times:
-    """Times and durations of one report. Every null and every disagreement is told."""
+def read(
+    stated: dict[str, list[Fact]],
+    events: list[Event],
+    zone: tzinfo | None,
+    tell: Tell,
+    base: Base | None = None,
+    order: Order | None = None,
+) -> Times:
+    """Times and durations of one report. Every null and every disagreement is told. `base` dates bare clock times."""
     durations = {name: list(stated.get(name, [])) for name in (*DERIVED, "mitigate_min")}
-    at = {f"{moment}_at": _moment(moment, stated, durations, events, zone, tell) for moment in MOMENTS}
+    places = _Places(zone, base, order)
+    known = [event.at for event in events if event.at]
+    if len(known) > 1 and known[0] > known[-1] and known == sorted(known, reverse=True):
+        events = events[::-1]  # newest first
+    at = {f"{moment}_at": _moment(moment, stated, durations, events, places, tell) for moment in MOMENTS}
     minutes = {name: _duration(name, facts, tell) for name, facts in durations.items()}
     _compare(at, minutes, durations, tell)
+    where = places.origin | {
+        name: (f"{facts[0].key}, line {facts[0].line}", facts[0].line)
+        for name, facts in durations.items()
+        if facts and minutes[name] is not None
+    }
     for first, second in _ORDER:
         one, two = at[first], at[second]
         if one and two and two < one:
@@ -70,10 +90,36 @@ def read(stated: dict[str, list[Fact]], events: list[Event], zone: tzinfo | None
                 "contradiction",
                 f"{_name(second)} at {_show(two)} is before {_name(first)} at {_show(one)}.",
                 "Correct whichever is wrong; a wrong date or zone is the usual reason.",
+                line=where[second][1],
                 field=second,
             )
     minutes.pop("mitigate_min")
-    return Times(at, minutes)
+    return Times(at, minutes, where)
+
+
+class _Places:
+    """Reads the times of fields, and remembers where each moment was found."""
+
+    def __init__(self, zone: tzinfo | None, base: Base | None, order: Order | None) -> None:
+        self._zone, self._base, self._order = zone, base, order
+        self.origin: dict[str, tuple[str, int]] = {}
+        self._latest: datetime | None = None
+
+    def read(self, fact: Fact) -> tuple[report_clocks.Instant, str]:
+        """The instant of a field, and whence its date is where not from the field itself."""
+        day = self._base.day if self._base else None
+        instant = report_clocks.read(fact.value, day=day, within=fact.zone or self._zone, order=self._order)
+        if instant.day or not instant.at or not self._base:
+            return instant, ""
+        note = f", date from {self._base.origin}"
+        if self._latest and self._latest - instant.at >= NIGHT:
+            return replace(instant, at=instant.at + timedelta(days=1)), f"{note}, after midnight"
+        return instant, note
+
+    def found(self, column: str, at: datetime, where: str, line: int) -> datetime:
+        self.origin[column] = (where, line)
+        self._latest = max(at, self._latest) if self._latest else at
+        return at
 
 
 def _moment(
@@ -81,14 +127,16 @@ def _moment(
     stated: dict[str, list[Fact]],
     durations: dict[str, list[Fact]],
     events: list[Event],
-    zone: tzinfo | None,
+    places: _Places,
     tell: Tell,
 ) -> datetime | None:
     column = f"{moment}_at"
-    found: list[tuple[datetime, Fact]] = []
+    found: list[tuple[datetime, Fact, str]] = []
     told = False
-    for fact in stated.get(column, []):
-        instant = report_clocks.read(fact.value, within=fact.zone or zone)
+    # to close is a weaker word: it counts where nothing is said to be resolved
+    facts = stated.get(column) or (stated.get("closed_at", []) if moment == "resolved" else [])
+    for fact in facts:
+        instant, note = places.read(fact)
         if not instant.stated:
             if moment in ("mitigated", "resolved") and _OPEN.fullmatch(fact.value):
                 what = f"{fact.key}: {fact.value!r:.60}: by its own words the incident is not over."
@@ -111,8 +159,8 @@ def _moment(
             lack = "its text is not wholly understood" if instant.at else instant.lack or ""
             tell(*_lacking(f"{fact.key}: {fact.value!r:.90}", lack, moment), line=fact.line, field=column)
         else:
-            found.append((instant.at, fact))
-    for at, fact in found[1:]:
+            found.append((instant.at, fact, note))
+    for at, fact, _ in found[1:]:
         if at != found[0][0]:
             first = found[0]
             tell(
@@ -124,12 +172,16 @@ def _moment(
                 field=column,
             )
     if found:
-        return found[0][0]
-    return _from_timeline(moment, events, told, tell)
+        at, fact, note = found[0]
+        return places.found(column, at, f"{fact.key}, line {fact.line}{note}", fact.line)
+    one = _from_timeline(moment, events, told, tell)
+    if one is None or one.at is None:
+        return None
+    return places.found(column, one.at, f"timeline, line {one.line}, date from {one.date_from}", one.line)
 
 
-def _from_timeline(moment: str, events: list[Event], told: bool, tell: Tell) -> datetime | None:
-    """Time of the line that marks `moment`. Of several, the first noticing counts, but no end does."""
+def _from_timeline(moment: str, events: list[Event], told: bool, tell: Tell) -> Event | None:
+    """The line that marks `moment`. Of several, the first noticing counts, but no end does."""
     column = f"{moment}_at"
     marks = [event for event in events if event.moment == moment]
     if not marks:
@@ -144,7 +196,9 @@ def _from_timeline(moment: str, events: list[Event], told: bool, tell: Tell) -> 
     one = marks[0]
     if moment in ("mitigated", "resolved"):
         later = [
-            e for e in events if e.line > one.line and e.moment in ("started", "detected", "declared", moment)
+            e
+            for e in events[events.index(one) + 1 :]
+            if e.moment in ("started", "detected", "declared", moment)
         ]
         if later:
             tell(
@@ -162,7 +216,7 @@ def _from_timeline(moment: str, events: list[Event], told: bool, tell: Tell) -> 
     elif one.at is None:
         tell(*_lacking(f"Timeline line {one.line} marks {moment}, but {one.stated!r:.60}", one.lack or "date", moment),
              line=one.line, field=column)  # fmt: skip
-    return one.at
+    return one
 
 
 def _is_duration(fact: Fact) -> bool:

@@ -1,4 +1,4 @@
-"""Incident reports in Markdown, as people wrote them, to `incidents`, `timeline`, `actions` and `problems`.
+"""Incident reports in Markdown and HTML, as people wrote them, to `incidents` and its parts, and `problems`.
 
 A report is read, not interpreted: a time without a date or zone, a duration that is a range, two values that
 disagree each become a row of `problems` with file, line and remedy, and the column stays null.
@@ -16,11 +16,12 @@ import pandas as pd
 
 from .. import schema
 from ..errors import InputError
-from . import markdown_text, report_incident
+from . import html_text, markdown_text, report_incident, report_pairs
 from .problems import problem
 
 MAX_BYTES = 20_000_000
 MARKDOWN = (".md", ".markdown")
+HTML = (".html", ".htm")
 ELSEWHERE = (".json", ".csv", ".yml", ".yaml", ".parquet")
 """Formats of other readers: passed over in a folder without a word."""
 
@@ -40,7 +41,9 @@ _NO_REPORT = {
 }
 # 'PM2022 - v1.2 upgrade failed' has no suffix, although there is a dot in it
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,9}$")
-_TABLES = ("incidents", "timeline", "actions", "problems")
+PARTS = ("timeline", "actions", "incident_factors", "incident_messages", "incident_quality")
+"""Tables whose rows belong to one incident of `incidents`."""
+_TABLES = ("incidents", *PARTS, "problems")
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,16 @@ class Reports:
     incidents: pd.DataFrame
     timeline: pd.DataFrame
     actions: pd.DataFrame
+    incident_factors: pd.DataFrame
+    incident_messages: pd.DataFrame
+    incident_quality: pd.DataFrame
     problems: pd.DataFrame
 
 
 def read(path: str | Path, *, base: str | Path | None = None) -> Reports:
     """Reports of one file or of a folder and its subfolders, in the order of their names.
 
-    Read are .md, .markdown and files without a suffix. `source_uri` is the path from `base` where the file lies
+    Read are .md, .markdown, .html, .htm and files without a suffix. `source_uri` is the path from `base` where the file lies
     under it, else from the folder above the one given. Every file yields an incident or a row of `problems`;
     hidden files and formats of other readers are passed over. A file whose row has no `field` was refused whole.
     Raises InputError: no such path, or no file in it that could be a report.
@@ -77,11 +83,30 @@ def read(path: str | Path, *, base: str | Path | None = None) -> Reports:
         raise InputError(
             "There is no file in this folder that could be a report.",
             where=_clean(str(path)),
-            remedy="Name the folder that holds the reports, as Markdown files (.md).",
+            remedy="Name the folder that holds the reports, as Markdown (.md) or HTML files.",
         )
+    rows["problems"] += report_pairs.problems(rows["incidents"])
     unique = {row["problem_id"]: row for row in rows["problems"]}
     rows["problems"] = list(unique.values())
     return Reports(**{name: schema.frame(name, rows[name]) for name in _TABLES})
+
+
+def overview(quality: pd.DataFrame) -> pd.DataFrame:
+    """One row per file: what was found, 'factors 3', 'timeline 7/9' with its counts, what was not, whence dates are."""
+
+    def shown(row: Any) -> str:
+        counts = "" if pd.isna(row.n) else f" {row.n}/{row.of}" if pd.notna(row.of) else f" {row.n}"
+        return f"{row.component}{counts if row.present else ''}"
+
+    rows = []
+    for uri, components in quality.groupby("source_uri", sort=True):
+        parts: dict[bool, list[str]] = {True: [], False: []}
+        for row in components.itertuples():
+            parts[bool(row.present)].append(shown(row))
+        dates = components.loc[components["component"] == "timeline", "origin"].dropna()
+        line = {"file": uri, "found": ", ".join(parts[True]), "not_found": ", ".join(parts[False])}
+        rows.append(line | {"dates_from": ", ".join(dates)})
+    return pd.DataFrame(rows, columns=["file", "found", "not_found", "dates_from"])
 
 
 def distinct_id(incident_id: str, source_uri: str, digits: int = 6) -> str:
@@ -95,7 +120,7 @@ def _files(root: Path) -> list[Path]:
             raise InputError(
                 "This is no incident report.",
                 where=_clean(root.name),
-                remedy="Reports are Markdown files (.md).",
+                remedy="Reports are Markdown (.md) or HTML files.",
             )
         return [root]
     if not root.is_dir():
@@ -128,7 +153,8 @@ def _add(file: Path, uri: str, rows: dict[str, list[dict[str, Any]]], seen: dict
         return
     try:
         text = _text(file, uri)
-        read = report_incident.read(markdown_text.parse(text, uri), text, uri, _clean(stem))
+        parse = html_text.parse if file.suffix.lower() in HTML else markdown_text.parse
+        read = report_incident.read(parse(text, uri), text, uri, _clean(stem))
     except InputError as error:
         rows["problems"].append(problem(uri, "unreadable", _clean(error.what), error.remedy, line=error.line))
         return
@@ -149,8 +175,8 @@ def _add(file: Path, uri: str, rows: dict[str, list[dict[str, Any]]], seen: dict
         told.append(problem(uri, "contradiction", what, remedy, field="incident_id"))
     seen[incident_id] = uri
     rows["incidents"].append(_cleaned(read.incident) | {"incident_id": incident_id})
-    for table, found in (("timeline", read.timeline), ("actions", read.actions)):
-        rows[table] += [_cleaned(row) | {"incident_id": incident_id} for row in found]
+    for table in PARTS:
+        rows[table] += [_cleaned(row) | {"incident_id": incident_id} for row in read.parts[table]]
     rows["problems"] += [_cleaned(row) | {"subject": incident_id} for row in told]
 
 
@@ -161,9 +187,7 @@ def _cleaned(row: dict[str, Any]) -> dict[str, Any]:
 def _skipped(file: Path, stem: str) -> tuple[str, str] | None:
     """Message and remedy where the name alone says that this is no report to read."""
     suffix = file.name[len(stem) :].lower()
-    if suffix in (".html", ".htm"):
-        return "HTML is not read yet.", "Save the report as Markdown (.md)."
-    if suffix and suffix not in MARKDOWN:
+    if suffix and suffix not in MARKDOWN + HTML:
         return f"Files with the suffix {suffix} are not read.", "Save it as Markdown (.md) if it is a report."
     if stem.lower() in _NO_REPORT:
         return f"{_clean(file.name)} is by its name no incident report.", "Rename it if it is one."
