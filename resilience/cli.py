@@ -138,7 +138,7 @@ def _tell_ingested(done: Ingested) -> None:
         "table": "other CSV",
         "gameday": "GameDay",
     }
-    read = ", ".join(f"{n} {names.get(kind, kind)}{"s" if n != 1 else ""}" for kind, n in done.files.items())
+    read = ", ".join(f"{n} {names.get(kind, kind)}{'s' if n != 1 else ''}" for kind, n in done.files.items())
     click.echo(f"Read {read}.")
     for commit in done.commits:
         parts = [f"{n} {word}" for n, word in _counted(commit)]
