@@ -289,6 +289,13 @@ class Labels(_Table):
     taxonomy_version: str = _column("Version of the taxonomy the answer refers to")
 
 
+class IncidentNames(_Table):
+    """What other sources may call an incident: ids and addresses, one row each. Links are found by them."""
+
+    incident_id: str = _column("Key of incidents")
+    name: str = _column("Id or address as the tracker states it; untrusted text")
+
+
 TABLES: dict[str, tuple[type[pa.DataFrameModel], tuple[str, ...]]] = {
     "incidents": (Incidents, ("incident_id",)),
     "incident_services": (IncidentServices, ("incident_id", "service")),
@@ -308,6 +315,7 @@ TABLES: dict[str, tuple[type[pa.DataFrameModel], tuple[str, ...]]] = {
     "experiment_probes": (ExperimentProbes, ("gameday_id", "experiment_key", "probe")),
     "experiment_events": (ExperimentEvents, ("gameday_id", "experiment_key", "position")),
     "labels": (Labels, ("incident_id", "labelled_by")),
+    "incident_names": (IncidentNames, ("incident_id", "name")),
 }
 
 GAMEDAY_TABLES = tuple(name for name in TABLES if name.startswith(("gameday", "experiment")))

@@ -33,7 +33,7 @@ def rows(given: Iterable[Any], uri: str) -> tuple[list[Row], list[Row]]:
 
 def collect(given: Iterable[Any], uri: str) -> Collector:
     """As `rows`, with the names that other sources may call an incident by: its slug, its uuid, its address."""
-    newest: dict[object, Mapping[str, Any]] = {}
+    newest: dict[str, Mapping[str, Any]] = {}
     out = Collector(SOURCE, uri, CLOCKS)
     for place, one in enumerate(given):
         record = one["data"] if isinstance(one, Mapping) and isinstance(one.get("data"), Mapping) else one
@@ -45,7 +45,7 @@ def collect(given: Iterable[Any], uri: str) -> Collector:
         if key not in newest or _modified(record) >= _modified(newest[key]):
             newest[key] = record
     for key, record in newest.items():
-        _add(out, str(key), record)
+        _add(out, key, record)
     out.finish("Datadog")
     return out
 
