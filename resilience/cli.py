@@ -22,6 +22,18 @@ if TYPE_CHECKING:
     from .workspace import Workspace
 
 CLOCKS = ("detect", "acknowledge", "mitigate", "restore", "repair")
+# Named here so that --help needs no pandas; a test holds it to sources.trackers.KINDS.
+TRACKERS = (
+    "datadog",
+    "pagerduty",
+    "pagerduty-log",
+    "pagerduty-analytics",
+    "statuspage",
+    "github",
+    "incident-io",
+    "firehydrant",
+    "jira",
+)
 
 
 class _Refusal(click.ClickException):
@@ -98,16 +110,22 @@ def demo(ctx: click.Context, seed: int) -> None:
     """Write the sample here, ingest it, render every report and say where the gallery is."""
     workspace = _workspace()
     _write_sample(workspace.root, seed)
-    ctx.invoke(ingest, paths=(), mapping=None, root=None)
+    ctx.invoke(ingest, paths=(), mapping=None, kind=None, root=None)
     ctx.invoke(render, report_id=None, everything=True, force=False, root=None)
 
 
 @main.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--mapping", type=click.Path(path_type=Path), help="Mapping file for CSV series.")
+@click.option(
+    "--as",
+    "kind",
+    type=click.Choice(TRACKERS),
+    help="Read every JSON and CSV file as this tracker's export [default: recognised by content].",
+)
 @_store_option
-def ingest(paths: tuple[Path, ...], mapping: Path | None, root: str | None) -> None:
-    """Read reports, series, GameDays and labels under PATHS into the store [default: the workspace's data/].
+def ingest(paths: tuple[Path, ...], mapping: Path | None, kind: str | None, root: str | None) -> None:
+    """Read reports, exports, series, GameDays and labels under PATHS into the store [default: the workspace's data/].
 
     Reading a file again changes nothing unless the file changed. Files that cannot be used are listed, the others
     come in, and the exit code is 2.
@@ -123,7 +141,9 @@ def ingest(paths: tuple[Path, ...], mapping: Path | None, root: str | None) -> N
             remedy="Run `resilience init`, or name the files: `resilience ingest PATH...`.",
         )
     with _progress("Reading") as say:
-        done = pipeline.ingest(_store(root), given, base=workspace.root, mapping=mapping, progress=say)
+        done = pipeline.ingest(
+            _store(root), given, base=workspace.root, mapping=mapping, kind=kind, progress=say
+        )
     _tell_ingested(done)
     if len(done.refused):
         raise SystemExit(2)
@@ -132,6 +152,7 @@ def ingest(paths: tuple[Path, ...], mapping: Path | None, root: str | None) -> N
 def _tell_ingested(done: Ingested) -> None:
     names = {
         "report": "report file or folder",
+        "tracker": "tracker export",
         "csv": "series CSV",
         "json": "saved response",
         "labels": "label file",

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from resilience import cli, pipeline
 from resilience.errors import InputError
 from resilience.sources import tracked, trackers
+from resilience.store import Store
 
 from .conftest import ROOT
 from .test_datadog_incidents import incident as datadog_incident
@@ -338,3 +340,82 @@ def test_any_bytes_and_any_cut(tmp_path: Path, kind: str | None, noise: bytes, p
         path.write_bytes(whole[:place] + noise + whole[place:])
         table_or_error(path, kind)
         trackers.recognise(path)
+
+
+def test_the_command_line_names_every_kind() -> None:
+    assert cli.TRACKERS == trackers.KINDS
+
+
+def write_exports(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, data in EXPORTS.items():
+        (folder / f"{kind}.json").write_bytes(orjson.dumps(data))
+    (folder / "jira.csv").write_text(JIRA, encoding="utf-8")
+    return folder
+
+
+def test_a_folder_of_exports_twice(tmp_path: Path) -> None:
+    store, folder = Store(tmp_path / "store"), write_exports(tmp_path / "in")
+    (folder / "series.json").write_text(
+        '{"status":"ok","series":[{"metric":"cpu","scope":"*","interval":60,"unit":null,'
+        '"expression":"avg:cpu{*}","pointlist":[[1614852000000,1]]}]}'
+    )
+    done = pipeline.ingest(store, [folder])
+    assert done.files == {"tracker": 9, "json": 1}
+    assert done.refused.empty
+    incidents = store.load("incidents")
+    assert sorted(incidents["source"].unique()) == sorted(kind.replace("-", "_") for kind in trackers.KINDS)
+    assert len(store.load("series")) == 1
+    services = store.load("incident_services")
+    assert services.loc[services["incident_id"] == "pagerduty:PABC123", "service"].tolist() == ["search"]
+    before = store.versions()
+    assert pipeline.ingest(store, [folder]).commits == []
+    assert store.versions() == before
+
+
+def test_a_forced_kind_and_a_refused_file(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "odd.json").write_bytes(
+        orjson.dumps({"issues": 1, "data": [{"number": 3, "title": "x"}]})
+    )
+    (tmp_path / "in" / "no.json").write_text("{")
+    done = pipeline.ingest(Store(tmp_path / "store"), [tmp_path / "in"], kind="github")
+    assert Store(tmp_path / "store").load("incidents")["title"].tolist() == ["x"]
+    assert done.refused["source_uri"].tolist() == ["in/no.json"]
+
+
+def test_an_incident_that_a_later_export_forgot_stays_and_the_newest_state_wins(tmp_path: Path) -> None:
+    store, folder = Store(tmp_path / "store"), tmp_path / "in"
+    folder.mkdir()
+    older = {**PAGERDUTY, "title": "open", "updated_at": T(10)}
+    newer = {**PAGERDUTY, "title": "closed", "updated_at": T(20)}
+    (folder / "a.json").write_bytes(orjson.dumps({"incidents": [newer, {**PAGERDUTY, "id": "PGONE99"}]}))
+    (folder / "b.json").write_bytes(orjson.dumps({"incidents": [older]}))
+    pipeline.ingest(store, [folder])
+    (folder / "a.json").write_bytes(orjson.dumps({"incidents": [newer]}))
+    pipeline.ingest(store, [folder])
+    titles = store.load("incidents").set_index("incident_id")["title"].to_dict()
+    assert titles == {"pagerduty:PABC123": "closed", "pagerduty:PGONE99": "Search down"}
+
+
+def test_exports_that_differ_without_saying_when_are_told(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "in" / f"{name}.json").write_bytes(
+            orjson.dumps({"incidents": [{**PAGERDUTY, "title": name}]})
+        )
+    store = Store(tmp_path / "store")
+    pipeline.ingest(store, [tmp_path / "in"])
+    assert store.load("incidents")["title"].tolist() == ["b"]
+    problems = store.load("problems")
+    assert problems.loc[problems["kind"] == "contradiction", "source_uri"].tolist() == ["in/b.json"]
+
+
+def test_a_report_is_not_overwritten_by_an_export(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.md").write_text("---\nid: pagerduty:PABC123\n---\n# Ours\n\nText\n")
+    (tmp_path / "in" / "b.json").write_bytes(orjson.dumps(EXPORTS["pagerduty"]))
+    store = Store(tmp_path / "store")
+    pipeline.ingest(store, [tmp_path / "in"])
+    assert store.load("incidents")["title"].tolist() == ["Ours"]
+    assert store.load("problems")["message"].str.contains("is the id of a report too").any()

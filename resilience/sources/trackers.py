@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pandas as pd
 from .. import schema
 from ..errors import InputError
 from . import datadog_incidents, milestones, pagerduty, statuspage, tickets
+from .problems import problem
 from .tracked import Collector, under
 
 MAX_BYTES = 30_000_000  # of an export that is read
@@ -135,6 +136,41 @@ def read(path: Path, uri: str, kind: str | None = None) -> Tracked:
             field="incident_id",
         )
     return _frames(found)
+
+
+def newest(reads: Sequence[Tracked]) -> Tracked:
+    """Several exports as one: an incident in more than one counts as last modified, the later file where that is equal.
+
+    Rows that differ although nothing says which is newer are a row of `problems`.
+    """
+    rows = pd.concat([read.incidents for read in reads], ignore_index=True)
+    changed = [read.modified[one] for read in reads for one in read.incidents["incident_id"]]
+    rows = rows.assign(_changed=changed, _place=range(len(rows)))
+    last = rows.sort_values(["_changed", "_place"]).drop_duplicates("incident_id", keep="last")
+    content = [c for c in rows if c not in ("source_uri", "_place")]
+    unequal = rows.drop_duplicates(content)
+    unequal = unequal[unequal.duplicated(["incident_id", "_changed"], keep=False)]
+    doubtful = last[last["incident_id"].isin(unequal["incident_id"])].merge(
+        unequal[["incident_id", "_changed"]].drop_duplicates(), on=["incident_id", "_changed"]
+    )
+    told = [
+        problem(
+            row.source_uri,
+            "contradiction",
+            f"{row.incident_id} differs between exports, and neither says when it was changed; this one is used.",
+            "Remove the older export.",
+            subject=row.incident_id,
+            field="incident_id",
+        )
+        for row in doubtful.itertuples()
+    ]
+    names = pd.concat([read.names for read in reads], ignore_index=True).drop_duplicates(ignore_index=True)
+    problems = pd.concat(
+        [*(read.problems for read in reads), schema.frame("problems", told)], ignore_index=True
+    )
+    modified = dict(zip(last["incident_id"], last["_changed"], strict=True))
+    kept = last.sort_values("_place")[list(rows.columns[:-2])].reset_index(drop=True)
+    return Tracked(schema.check("incidents", kept), names, problems, modified)
 
 
 def _frames(found: Collector) -> Tracked:
