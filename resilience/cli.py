@@ -142,7 +142,13 @@ def ingest(paths: tuple[Path, ...], mapping: Path | None, kind: str | None, root
         )
     with _progress("Reading") as say:
         done = pipeline.ingest(
-            _store(root), given, base=workspace.root, mapping=mapping, kind=kind, progress=say
+            _store(root),
+            given,
+            base=workspace.root,
+            mapping=mapping,
+            kind=kind,
+            corrections=workspace.corrections,
+            progress=say,
         )
     _tell_ingested(done)
     if len(done.refused):
@@ -206,10 +212,11 @@ def problems(everything: bool, root: str | None, form: str) -> None:
 @_reading
 def causes(each: bool, root: str | None, form: str) -> None:
     """What keeps failing: expected incidents per failure class, or the class of each incident."""
+    from . import views
     from .analysis import causes as analysis
 
     store = _store(root)
-    found = analysis.classify(_real(store), store.load("labels"))
+    found = analysis.classify(_real(store), views.labels(store))
     if each:
         _print(found.table[[c for c in found.table if not c.startswith("p_")]], form, found.text)
     else:
@@ -337,6 +344,32 @@ def status(now: str | None, root: str | None, form: str) -> None:
         about = {"table": table, "rows": len(frame), "version": version}
         rows.append({**about, "first_utc": first, "last_utc": last, "age_days": age})
     _print(pd.DataFrame(rows), form, "" if rows else "The store is empty. Run `resilience ingest`.")
+
+
+@main.command()
+@click.option(
+    "--fields", "by_field", is_flag=True, help="Which source won each field of the linked incidents."
+)
+@_reading
+def links(by_field: bool, root: str | None, form: str) -> None:
+    """Rows of several sources that are the same incident, why, and how sure; what a person linked or parted."""
+    from . import views
+
+    store = _store(root)
+    rows = store.load("incident_links")
+    if by_field:
+        rows = views.merged(store).fields
+    _print(rows, form, "" if len(rows) else "No incident is told by two sources, as far as is known.")
+
+
+@main.command()
+@_reading
+def corrections(root: str | None, form: str) -> None:
+    """Values corrected by data/corrections.yml, as `resilience ingest` last read it."""
+    rows = _store(root).load("corrections")
+    columns = ["target", "row_key", "column_name", "old_value", "new_value"]
+    about = ["reason", "corrected_by", "corrected_at", "source_uri", "line"]
+    _print(rows[columns + about], form, "" if len(rows) else "Nothing is corrected.")
 
 
 @main.command(hidden=True)

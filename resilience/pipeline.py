@@ -15,9 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from . import schema
+from . import reconcile, schema
 from .errors import InputError
-from .sources import datadog, gamedays, labels, reports, series, series_mapping, trackers
+from .sources import corrections_file, datadog, gamedays, labels, reports, series, series_mapping, trackers
 from .sources.problems import problem
 from .store import Commit, Store
 
@@ -48,15 +48,18 @@ def ingest(
     base: Path | None = None,
     mapping: Path | None = None,
     kind: str | None = None,
+    corrections: Path | None = None,
     progress: Progress | None = None,
 ) -> Ingested:
     """Read reports, tracker exports, series, GameDays and labels under `paths` into `store`.
 
     Files are recognised by name, JSON and CSV also by content; `kind` (of `trackers.KINDS`) says that every JSON and
-    CSV file here is an export of that tracker.
+    CSV file here is an export of that tracker. Then incidents of several sources are linked, and the entries of the
+    file `corrections` replace those in the store (None keeps them): one that does not fit raises InputError.
     Names in the store are relative to `base` where a path lies in it, else to the folder above the path given.
     Raises InputError where a path does not exist or holds nothing that can be read; nothing is stored then.
     """
+    given = None if corrections is None else reconcile.read(corrections, _relative(corrections, base), store)
     found: dict[str, list[tuple[Path, Path]]] = defaultdict(list)
     for path in paths:
         anchor = _anchor(path, base)
@@ -79,7 +82,7 @@ def ingest(
     run.add_series(
         [*((f, a, "csv") for f, a in found["csv"]), *((f, a, "json") for f, a in found["json"])], mapping
     )
-    return run.finish({what: len(files) for what, files in found.items() if files})
+    return run.finish(given, {what: len(files) for what, files in found.items() if files})
 
 
 def _anchor(path: Path, base: Path | None) -> Path:
@@ -87,6 +90,10 @@ def _anchor(path: Path, base: Path | None) -> Path:
     if base is not None and path.is_relative_to(base.resolve()):
         return base.resolve()
     return path.parent if path.is_dir() else path.parent.parent
+
+
+def _relative(path: Path, base: Path | None) -> str:
+    return path.resolve().relative_to(_anchor(path, base)).as_posix()
 
 
 def _sort(path: Path, mapping: Path | None, forced: str | None) -> Iterator[tuple[str, Path]]:
@@ -134,12 +141,22 @@ class _Run:
         self._read: set[str] = set()
         self._whole: set[str] = set()
 
-    def finish(self, files: Mapping[str, int]) -> Ingested:
+    def finish(self, given: corrections_file.Read | None, files: Mapping[str, int]) -> Ingested:
+        self._write_problems()
+        self._say("links", 0, 1)
+        commits, doubts = reconcile.reconcile(self._store, given)
+        self._commits += commits
+        self._problems.append(doubts)
+        self._read.add(reconcile.DOUBTS)
+        problems = self._write_problems()
+        whole = problems["problem_id"].isin(self._whole) | problems["field"].isna()
+        return Ingested(files, self._commits, problems.assign(whole_file=whole))
+
+    def _write_problems(self) -> pd.DataFrame:
         problems = pd.concat([schema.frame("problems"), *self._problems], ignore_index=True)
         problems = problems.drop_duplicates("problem_id", ignore_index=True)
         self._upsert("problems", problems, "source_uri", self._read | set(problems["source_uri"]))
-        whole = problems["problem_id"].isin(self._whole) | problems["field"].isna()
-        return Ingested(files, self._commits, problems.assign(whole_file=whole))
+        return problems
 
     def add_reports(self, files: Sequence[tuple[Path, Path]]) -> None:
         for i, (path, anchor) in enumerate(files):
