@@ -147,9 +147,12 @@ def merge(incidents: pd.DataFrame, links: pd.DataFrame) -> Merged:
             fields.append({**about, "source": stating[0]["source"], "others": others or None})
         rows.append(first)
     columns = [*incidents.columns, "linked_ids"]
-    types = {**incidents.dtypes.to_dict(), "linked_ids": "str"}
-    merged = [pd.DataFrame(rows, columns=columns).astype(types)] if rows else []
-    whole = pd.concat([alone[columns], *merged], ignore_index=True)
+    parts = [alone[columns]]
+    if rows:
+        found = pd.DataFrame(rows)
+        checked = schema.frame("incidents", found[list(incidents.columns)])
+        parts.append(checked.assign(linked_ids=found["linked_ids"].astype("str")))
+    whole = pd.concat(parts, ignore_index=True)
     whole = whole.sort_values("incident_id", ignore_index=True)
     named = ["incident_id", "field", "from_id", "source", "others"]
     return Merged(whole, pd.DataFrame(fields, columns=named).astype("str"))
