@@ -195,6 +195,20 @@ def test_tests_and_drills_are_kept_apart(kind: str, changed: Any, expected: str,
     assert read(tmp_path, changed, kind).incidents["kind"].tolist() == [expected]
 
 
+@pytest.mark.parametrize(
+    ("labels", "severity"),
+    [
+        (["SEV1"], "SEV1"),
+        (["severity: high"], "severity: high"),
+        (["p2"], "p2"),
+        (["several", "severe"], None),
+    ],
+)
+def test_labels_of_severity(labels: list[str], severity: str | None, tmp_path: Path) -> None:
+    found = read(tmp_path, [{**GITHUB, "labels": labels}]).incidents["severity"].tolist()
+    assert found == [severity] if severity else pd.isna(found).all()
+
+
 def test_what_is_no_incident_is_left_out_and_counted(tmp_path: Path) -> None:
     page = {"page": {}, "incidents": [STATUSPAGE, {**STATUSPAGE, "id": "m", "impact": "maintenance"}]}
     found = read(tmp_path, page)

@@ -22,7 +22,7 @@ GITHUB_CLOCKS: dict[str, str | None] = {
 JIRA_CLOCKS: dict[str, str | None] = {**GITHUB_CLOCKS, "declared": "Created", "resolved": "Resolved"}
 JIRA_NEEDS = ("Issue key", "Summary", "Created")
 
-_SEVERITY = re.compile(r"(?:sev(?:erity)?[-_:/ ]{0,2}[0-9a-z]{1,12}|p[0-5])", re.IGNORECASE)
+_SEVERITY = re.compile(r"(?:sev[-_:/ ]{0,2}[0-9]|severity[-_:/ ]{1,2}[0-9a-z]{1,12}|p[0-5])", re.IGNORECASE)
 _SERVICE = re.compile(r"(?:service|svc|component)[:/] ?(.{1,100})", re.IGNORECASE)
 _TEAM = re.compile(r"team[:/] ?(.{1,100})", re.IGNORECASE)
 _KINDS = {
