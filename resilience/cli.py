@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from .workspace import Workspace
 
 CLOCKS = ("detect", "acknowledge", "mitigate", "restore", "repair")
+# Named here so that --help needs no pandas; a test holds it to sources.trackers.KINDS.
+TRACKERS = (
+    "datadog",
+    "pagerduty",
+    "pagerduty-log",
+    "pagerduty-analytics",
+    "statuspage",
+    "github",
+    "incident-io",
+    "firehydrant",
+    "jira",
+)
 
 
 class _Refusal(click.ClickException):
@@ -97,16 +109,22 @@ def demo(ctx: click.Context, seed: int) -> None:
     """Write the sample here, ingest it, render every report and say where the gallery is."""
     workspace = _workspace()
     _write_sample(workspace.root, seed)
-    ctx.invoke(ingest, paths=(), mapping=None, root=None)
+    ctx.invoke(ingest, paths=(), mapping=None, kind=None, root=None)
     ctx.invoke(render, report_id=None, everything=True, force=False, why=False, root=None)
 
 
 @main.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--mapping", type=click.Path(path_type=Path), help="Mapping file for CSV series.")
+@click.option(
+    "--as",
+    "kind",
+    type=click.Choice(TRACKERS),
+    help="Read every JSON and CSV file as this tracker's export [default: recognised by content].",
+)
 @_store_option
-def ingest(paths: tuple[Path, ...], mapping: Path | None, root: str | None) -> None:
-    """Read reports, series, GameDays and labels under PATHS into the store [default: the workspace's data/].
+def ingest(paths: tuple[Path, ...], mapping: Path | None, kind: str | None, root: str | None) -> None:
+    """Read reports, exports, series, GameDays and labels under PATHS into the store [default: the workspace's data/].
 
     Reading a file again changes nothing unless the file changed. Files that cannot be used are listed, the others
     come in, and the exit code is 2.
@@ -122,7 +140,15 @@ def ingest(paths: tuple[Path, ...], mapping: Path | None, root: str | None) -> N
             remedy="Run `resilience init`, or name the files: `resilience ingest PATH...`.",
         )
     with progress("Reading") as say:
-        done = pipeline.ingest(_store(root), given, base=workspace.root, mapping=mapping, progress=say)
+        done = pipeline.ingest(
+            _store(root),
+            given,
+            base=workspace.root,
+            mapping=mapping,
+            kind=kind,
+            corrections=workspace.corrections,
+            progress=say,
+        )
     _tell_ingested(done)
     if len(done.refused):
         raise SystemExit(2)
@@ -131,6 +157,7 @@ def ingest(paths: tuple[Path, ...], mapping: Path | None, root: str | None) -> N
 def _tell_ingested(done: Ingested) -> None:
     names = {
         "report": "report file or folder",
+        "tracker": "tracker export",
         "csv": "series CSV",
         "json": "saved response",
         "labels": "label file",
@@ -212,10 +239,11 @@ def reports(path: Path, everything: bool, form: str) -> None:
 @_reading
 def causes(each: bool, root: str | None, form: str) -> None:
     """What keeps failing: expected incidents per failure class, or the class of each incident."""
+    from . import views
     from .analysis import causes as analysis
 
     store = _store(root)
-    found = analysis.classify(_real(store), store.load("labels"))
+    found = analysis.classify(_real(store), views.labels(store))
     if each:
         show(found.table[[c for c in found.table if not c.startswith("p_")]], form, found.text)
     else:
@@ -362,6 +390,32 @@ def status(now: str | None, root: str | None, form: str) -> None:
         about = {"table": table, "rows": len(frame), "version": version}
         rows.append({**about, "first_utc": first, "last_utc": last, "age_days": age})
     show(pd.DataFrame(rows), form, "" if rows else "The store is empty. Run `resilience ingest`.")
+
+
+@main.command()
+@click.option(
+    "--fields", "by_field", is_flag=True, help="Which source won each field of the linked incidents."
+)
+@_reading
+def links(by_field: bool, root: str | None, form: str) -> None:
+    """Rows of several sources that are the same incident, why, and how sure; what a person linked or parted."""
+    from . import views
+
+    store = _store(root)
+    rows = store.load("incident_links")
+    if by_field:
+        rows = views.merged(store).fields
+    show(rows, form, "" if len(rows) else "No incident is told by two sources, as far as is known.")
+
+
+@main.command()
+@_reading
+def corrections(root: str | None, form: str) -> None:
+    """Values corrected by data/corrections.yml, as `resilience ingest` last read it."""
+    rows = _store(root).load("corrections")
+    columns = ["target", "row_key", "column_name", "old_value", "new_value"]
+    about = ["reason", "corrected_by", "corrected_at", "source_uri", "line"]
+    show(rows[columns + about], form, "" if len(rows) else "Nothing is corrected.")
 
 
 @main.command(hidden=True)

@@ -15,9 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from . import schema
+from . import reconcile, schema
 from .errors import InputError
-from .sources import datadog, gamedays, labels, reports, series, series_mapping
+from .sources import corrections_file, datadog, gamedays, labels, reports, series, series_mapping, trackers
 from .sources.problems import problem
 from .store import Commit, Store
 
@@ -47,35 +47,42 @@ def ingest(
     *,
     base: Path | None = None,
     mapping: Path | None = None,
+    kind: str | None = None,
+    corrections: Path | None = None,
     progress: Progress | None = None,
 ) -> Ingested:
-    """Read reports, series, GameDays and labels under `paths` into `store`, each recognised by its name.
+    """Read reports, tracker exports, series, GameDays and labels under `paths` into `store`.
 
+    Files are recognised by name, JSON and CSV also by content; `kind` (of `trackers.KINDS`) says that every JSON and
+    CSV file here is an export of that tracker. Then incidents of several sources are linked, and the entries of the
+    file `corrections` replace those in the store (None keeps them): one that does not fit raises InputError.
     Names in the store are relative to `base` where a path lies in it, else to the folder above the path given.
     Raises InputError where a path does not exist or holds nothing that can be read; nothing is stored then.
     """
+    given = None if corrections is None else reconcile.read(corrections, _relative(corrections, base), store)
     found: dict[str, list[tuple[Path, Path]]] = defaultdict(list)
     for path in paths:
         anchor = _anchor(path, base)
         before = sum(map(len, found.values()))
-        for kind, file in _sort(path, mapping):
-            found[kind].append((file, anchor))
+        for what, file in _sort(path, mapping, kind):
+            found[what].append((file, anchor))
         if sum(map(len, found.values())) == before:
             raise InputError(
                 "There is nothing here to ingest.",
                 where=str(path),
-                remedy="Give a folder with reports (.md), series (.csv with a mapping, .json) or a gameday.yml.",
+                remedy="Give a folder with reports (.md), exports or series (.json, .csv with a mapping), or a gameday.yml.",
             )
     say = progress or (lambda what, done, of: None)
     run = _Run(store, say)
     run.add_reports(found["report"])
+    run.add_trackers(found["tracker"], kind)
     run.add_gamedays(found["gameday"])
     run.add_labels(found["labels"])
     run.skip(found["table"])
     run.add_series(
         [*((f, a, "csv") for f, a in found["csv"]), *((f, a, "json") for f, a in found["json"])], mapping
     )
-    return run.finish({kind: len(files) for kind, files in found.items() if files})
+    return run.finish(given, {what: len(files) for what, files in found.items() if files})
 
 
 def _anchor(path: Path, base: Path | None) -> Path:
@@ -85,16 +92,22 @@ def _anchor(path: Path, base: Path | None) -> Path:
     return path.parent if path.is_dir() else path.parent.parent
 
 
-def _sort(path: Path, mapping: Path | None) -> Iterator[tuple[str, Path]]:
+def _relative(path: Path, base: Path | None) -> str:
+    return path.resolve().relative_to(_anchor(path, base)).as_posix()
+
+
+def _sort(path: Path, mapping: Path | None, forced: str | None) -> Iterator[tuple[str, Path]]:
     """Every file under `path` with its kind; a folder of reports stays one, so that its ids are unique."""
     if not path.exists():
         raise InputError("There is no such file or folder.", where=str(path), remedy="Check the path.")
     if path.is_file():
-        yield _kind(path), path
+        yield _kind(path, mapping, forced), path
         return
     files = (p for p in sorted(path.rglob("*")) if p.is_file())
     kinds = [
-        (_kind(f), f) for f in files if not any(part.startswith(".") for part in f.relative_to(path).parts)
+        (_kind(f, mapping, forced), f)
+        for f in files
+        if not any(part.startswith(".") for part in f.relative_to(path).parts)
     ]
     if any(kind == "report" for kind, _ in kinds):
         yield "report", path
@@ -105,13 +118,16 @@ def _sort(path: Path, mapping: Path | None) -> Iterator[tuple[str, Path]]:
             yield kind, file
 
 
-def _kind(file: Path) -> str:
+def _kind(file: Path, mapping: Path | None, forced: str | None) -> str:
     if file.name in ("gameday.yml", "gameday.yaml"):
         return "gameday"
-    if file.suffix == ".csv":
-        return "labels" if file.name == "root_cause.csv" else "csv"
-    if file.suffix == ".json":
-        return "json"
+    if file.name == "root_cause.csv":
+        return "labels"
+    if file.suffix in (".csv", ".json"):
+        described = file.suffix == ".csv" and (mapping is not None or series_mapping.beside(file))
+        if forced or (not described and trackers.recognise(file)):
+            return "tracker"
+        return file.suffix[1:]
     return "settings" if file.suffix in (".yml", ".yaml", ".parquet") else "report"
 
 
@@ -125,12 +141,22 @@ class _Run:
         self._read: set[str] = set()
         self._whole: set[str] = set()
 
-    def finish(self, files: Mapping[str, int]) -> Ingested:
+    def finish(self, given: corrections_file.Read | None, files: Mapping[str, int]) -> Ingested:
+        self._write_problems()
+        self._say("links", 0, 1)
+        commits, doubts = reconcile.reconcile(self._store, given)
+        self._commits += commits
+        self._problems.append(doubts)
+        self._read.add(reconcile.DOUBTS)
+        problems = self._write_problems()
+        whole = problems["problem_id"].isin(self._whole) | problems["field"].isna()
+        return Ingested(files, self._commits, problems.assign(whole_file=whole))
+
+    def _write_problems(self) -> pd.DataFrame:
         problems = pd.concat([schema.frame("problems"), *self._problems], ignore_index=True)
         problems = problems.drop_duplicates("problem_id", ignore_index=True)
         self._upsert("problems", problems, "source_uri", self._read | set(problems["source_uri"]))
-        whole = problems["problem_id"].isin(self._whole) | problems["field"].isna()
-        return Ingested(files, self._commits, problems.assign(whole_file=whole))
+        return problems
 
     def add_reports(self, files: Sequence[tuple[Path, Path]]) -> None:
         for i, (path, anchor) in enumerate(files):
@@ -181,6 +207,49 @@ class _Run:
         return reports.Reports(
             **renamed, problems=pd.concat([read.problems, schema.frame("problems", rows)], ignore_index=True)
         )
+
+    def add_trackers(self, files: Sequence[tuple[Path, Path]], kind: str | None) -> None:
+        """Exports overlap and forget: an incident in several counts as last modified; one that is gone stays."""
+        reads = []
+        for i, (path, anchor) in enumerate(files):
+            self._say("exports", i, len(files))
+            uri = path.resolve().relative_to(anchor).as_posix()
+            read = self._guarded(path, anchor, partial(trackers.read, path, uri, kind))
+            if read is not None:
+                reads.append(read)
+        if not reads:
+            return
+        found = trackers.newest(reads)
+        self._problems.append(found.problems)
+        incidents = self._without_reports_ids(found.incidents)
+        ids = list(incidents["incident_id"])
+        parts = {
+            "incident_services": _exploded(incidents, "services", "service"),
+            "incident_teams": _exploded(incidents, "teams", "team"),
+            "incident_names": found.names[found.names["incident_id"].isin(ids)].reset_index(drop=True),
+        }
+        self._upsert("incidents", incidents)
+        for table, rows in parts.items():
+            self._upsert(table, rows, "incident_id", ids)
+
+    def _without_reports_ids(self, incidents: pd.DataFrame) -> pd.DataFrame:
+        """Without the rows whose id a report has: the report came first, and is kept."""
+        stored = self._store.load("incidents")
+        reports_ids = stored.loc[stored["source"] == "markdown", "incident_id"]
+        taken = incidents["incident_id"].isin(reports_ids)
+        rows = [
+            problem(
+                row.source_uri,
+                "contradiction",
+                f"{row.incident_id} is the id of a report too; the export's row was not used.",
+                "Give the report an id of its own.",
+                subject=row.incident_id,
+                field="incident_id",
+            )
+            for row in incidents[taken].itertuples()
+        ]
+        self._problems.append(schema.frame("problems", rows))
+        return incidents[~taken].reset_index(drop=True)
 
     def add_gamedays(self, files: Sequence[tuple[Path, Path]]) -> None:
         good = []

@@ -41,6 +41,7 @@ EXPERIMENT_MOMENTS = ("alerted", "diagnosed", "mitigated", "note")
 OUTCOMES = ("solved", "workaround", "not_solved", "not_attempted", "aborted", "not_run")
 NOTE_KINDS = ("surprise", "learning", "action", "communication")
 ROLLUPS = ("avg", "sum", "min", "max", "count", "last", "unknown")
+LINKED_BY = ("id", "similarity", "person")
 STATISTICS = ("mean", "median", "min", "max", "sum", "p95")
 
 Time = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
@@ -347,6 +348,39 @@ class Labels(_Table):
     taxonomy_version: str = _column("Version of the taxonomy the answer refers to")
 
 
+class IncidentNames(_Table):
+    """What other sources may call an incident: ids and addresses, one row each. Links are found by them."""
+
+    incident_id: str = _column("Key of incidents")
+    name: str = _column("Id or address as the tracker states it; untrusted text")
+
+
+class IncidentLinks(_Table):
+    """Pairs of incidents of different sources that are the same, and those a person said are not. Rows stay apart."""
+
+    incident_id: str = _column("Key of incidents, the smaller of the two")
+    other_id: str = _column("Key of incidents, the larger of the two")
+    linked: bool = _column("True: counted as one incident; False: a person undid or forbade it")
+    reason: str = _column("Why, with what was compared; untrusted text")
+    score: float = _column("1 for ids and people; else how alike, from 0 to 1", "", ge=0, le=1)
+    decided_by: str = _column("id: one names the other; similarity; or person", isin=LINKED_BY)
+
+
+class Corrections(_Table):
+    """Entries of data/corrections.yml, applied where tables are read for an analysis; the stored rows stay raw."""
+
+    target: str = _column("Table that is corrected")
+    row_key: str = _column("Key of the row, as JSON")
+    column_name: str = _column("Column that is corrected")
+    old_value: str = _column("Value that the source states, as JSON; another one there is an error")
+    new_value: str = _column("Value used instead, as JSON")
+    reason: str = _column("Why; untrusted text")
+    corrected_by: str = _column("Who")
+    corrected_at: Time = _column("When", "UTC")
+    source_uri: str = _column("File it came from")
+    line: int = _column("Line in that file, from 1", ge=1)
+
+
 TABLES: dict[str, tuple[type[pa.DataFrameModel], tuple[str, ...]]] = {
     "incidents": (Incidents, ("incident_id",)),
     "incident_services": (IncidentServices, ("incident_id", "service")),
@@ -369,6 +403,9 @@ TABLES: dict[str, tuple[type[pa.DataFrameModel], tuple[str, ...]]] = {
     "experiment_probes": (ExperimentProbes, ("gameday_id", "experiment_key", "probe")),
     "experiment_events": (ExperimentEvents, ("gameday_id", "experiment_key", "position")),
     "labels": (Labels, ("incident_id", "labelled_by")),
+    "incident_names": (IncidentNames, ("incident_id", "name")),
+    "incident_links": (IncidentLinks, ("incident_id", "other_id")),
+    "corrections": (Corrections, ("target", "row_key", "column_name")),
 }
 
 GAMEDAY_TABLES = tuple(name for name in TABLES if name.startswith(("gameday", "experiment")))
@@ -445,6 +482,7 @@ _RULES = {
     "isin": "one of",
     "greater_than_or_equal_to": "at least",
     "greater_than": "above",
+    "less_than_or_equal_to": "at most",
     "str_matches": "matches",
 }
 

@@ -9,14 +9,15 @@ from typing import Any
 import pandas as pd
 
 from . import schema
+from .analysis import corrections, linking
 from .errors import InputError
 from .store import Store
 
 REQUESTS = "trace.http.request.hits"
 _REPORT_TABLES = {
-    "failure_classes": ("incidents", "incident_services", "labels"),
-    "time_to_restore": ("incidents",),
-    "capacity": ("gamedays",),
+    "failure_classes": ("incidents", "incident_links", "labels", "corrections"),
+    "time_to_restore": ("incidents", "incident_links", "corrections"),
+    "capacity": ("gamedays", "corrections"),
 }
 
 
@@ -25,16 +26,30 @@ def open_store(root: str, versions: str = "{}") -> Store:
     return Store(root, json.loads(versions))
 
 
+def table(store: Store, name: str, **chosen: Any) -> pd.DataFrame:
+    """`store.load` with the corrections in the store applied. Raises InputError where one no longer fits."""
+    rows = store.load(name, **chosen)
+    return corrections.apply(name, rows, store.load("corrections"), whole=not chosen)
+
+
+def merged(store: Store) -> linking.Merged:
+    """One row per real incident, whoever told it, and for each field of a linked one the source that won it."""
+    return linking.merge(table(store, "incidents"), store.load("incident_links"))
+
+
 def incidents(store: Store, *, kind: str | None, by: str | None = None) -> pd.DataFrame:
-    """Incidents of one kind, joined to what `by` groups them by: one row per service, or the class as `cause`."""
-    rows = store.load("incidents")
+    """Incidents of one kind, joined to what `by` groups them by: one row per service, or the class as `cause`.
+
+    Rows of several sources that are the same incident are one; `linked_ids` names the others.
+    """
+    rows = merged(store).incidents
     rows = rows if kind is None else rows[rows["kind"] == kind].reset_index(drop=True)
     if by == "service":
-        return rows.merge(store.load("incident_services"), on="incident_id", how="left")
+        return rows.assign(service=rows["services"].str.split(", ")).explode("service", ignore_index=True)
     if by == "cause":
         from .analysis import causes
 
-        found = causes.classify(rows, store.load("labels")).table
+        found = causes.classify(rows, labels(store)).table
         return rows.merge(found[["incident_id", "failure_class"]], on="incident_id").rename(
             columns={"failure_class": "cause"}
         )
@@ -56,9 +71,21 @@ def traffic(store: Store, metric: str | None = None) -> tuple[str, float] | None
     return None if intervals.empty else (str(name), float(intervals.max()))
 
 
+def labels(store: Store) -> pd.DataFrame:
+    """Human labels under the id that a linked incident is counted by; of two by one person, the later."""
+    rows, found = table(store, "labels"), merged(store).incidents
+    linked = found[["incident_id", "linked_ids"]].dropna()
+    counted = {other: row.incident_id for row in linked.itertuples() for other in row.linked_ids.split(", ")}
+    rows = rows.assign(incident_id=rows["incident_id"].replace(counted)).sort_values(
+        "labelled_at", kind="stable"
+    )
+    keys = list(schema.key("labels"))
+    return rows.drop_duplicates(keys, keep="last").sort_values(keys, ignore_index=True)
+
+
 def series_at(store: Store, metric: str, interval_s: float) -> pd.DataFrame:
     """Points of one metric at one interval. Raises InputError, naming what there is, where there are none."""
-    rows = store.load("series", where={"metric": [metric]})
+    rows = table(store, "series", where={"metric": [metric]})
     found = rows[rows["interval_s"] == interval_s].reset_index(drop=True)
     if found.empty:
         there = ", ".join(f"{s:g} s" for s in sorted(rows["interval_s"].unique())) or "none of that name"
@@ -74,7 +101,7 @@ def gameday_tables(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
 
     Raises InputError where there is no such GameDay.
     """
-    tables = {name: store.load(name, where={"gameday_id": [gameday_id]}) for name in schema.GAMEDAY_TABLES}
+    tables = {name: table(store, name, where={"gameday_id": [gameday_id]}) for name in schema.GAMEDAY_TABLES}
     if tables["gamedays"].empty:
         known = ", ".join(store.load("gamedays")["gameday_id"]) or "none"
         raise InputError(f"There is no GameDay {gameday_id!r} in the store.", remedy=f"GameDays: {known}.")
@@ -89,14 +116,17 @@ def gameday_tables(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
     around = (start - box - pd.Timedelta(hours=1), last + box + pd.Timedelta(hours=1))
     return {
         **tables,
-        "series": store.load("series", where={"metric": metrics, "scope": scopes}, between=around),
+        "series": table(store, "series", where={"metric": metrics, "scope": scopes}, between=around),
     }
 
 
 def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) -> dict[str, pd.DataFrame]:
     """The rows that a packaged notebook reads; what its report is made from and skipped by."""
     if notebook == "gameday":
-        return gameday_tables(store, str(parameters["gameday_id"]))
+        return {
+            **gameday_tables(store, str(parameters["gameday_id"])),
+            "corrections": store.load("corrections"),
+        }
     tables = {name: store.load(name) for name in _REPORT_TABLES[notebook]}
     if notebook == "capacity":
         tables["series"] = series_at(store, str(parameters["metric"]), float(parameters["interval_s"]))

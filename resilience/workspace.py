@@ -26,10 +26,11 @@ zone: {zone}
 _README = """\
 # {title}
 
-- `data/incidents/`  incident reports in Markdown, as many folders as you like
+- `data/incidents/`  incident reports in Markdown and exports of trackers, as many folders as you like
 - `data/series/`     metrics: CSV with a `mapping.yml` beside it, or saved Datadog responses (JSON)
 - `data/gamedays/<id>/gameday.yml`  one file per GameDay
 - `data/labels/root_cause.csv`      human answers to "what was the cause?"
+- `data/corrections.yml`            values you correct, incidents you link or unlink
 - `notebooks/`       open them with `jupyter lab`; a change here is used by `resilience render`
 - `reports/`         rendered pages; open `reports/index.html`
 
@@ -52,6 +53,12 @@ class Workspace:
     @property
     def reports(self) -> Path:
         return self.root / "reports"
+
+    @property
+    def corrections(self) -> Path | None:
+        """data/corrections.yml, also where it is not there; None in a folder that is no workspace and has none."""
+        file = self.root / "data" / "corrections.yml"
+        return file if file.is_file() or (self.root / CONFIG).is_file() else None
 
     def inputs(self) -> list[Path]:
         """Folders with something in them that `resilience ingest` reads when it is given none."""

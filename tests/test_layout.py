@@ -26,7 +26,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sample": BASE,
     "workspace": BASE | {"sources"},
     "views": BASE | {"store", "analysis"},
-    "pipeline": BASE | {"sources", "store", "analysis", "workspace"},
+    "reconcile": BASE | {"sources", "store", "analysis"},
+    "pipeline": BASE | {"sources", "store", "analysis", "workspace", "reconcile"},
     "report": BASE | {"store", "analysis", "workspace", "views", "pipeline"},
     "terminal": set(),
     "cli": BASE

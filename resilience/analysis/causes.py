@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError, RefusedError
+from . import linking
 from .classifier import CauseClassifier as CauseClassifier
 from .taxonomy import UNKNOWN, Taxonomy, packaged
 
@@ -41,6 +42,7 @@ class Causes:
     text: str
     kinds: tuple[str, ...]
     taxonomy_version: str
+    linked: str = ""  # how many are told by several sources, as a sentence
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,10 @@ def classify(
     )
     table = _table(ids, texts, model, votes)
     kinds = tuple(sorted(incidents["kind"].dropna().unique())) if "kind" in incidents else ()
-    return Causes(table, _classify_text(table, model, taxonomy, left_out), kinds, taxonomy.version)
+    said = " ".join(
+        filter(None, [_classify_text(table, model, taxonomy, left_out), linking.sentence(incidents)])
+    )
+    return Causes(table, said, kinds, taxonomy.version, linking.sentence(incidents))
 
 
 def _table(ids: pd.Series, texts: list[str], model: CauseClassifier, votes: pd.DataFrame) -> pd.DataFrame:
@@ -170,7 +175,7 @@ def distribution(causes: Causes) -> Distribution:
     )
     if found["expected"].iloc[:-1].sum() == 0:
         text = f"None of {n} reports says enough about its cause: all stay unknown."
-    return Distribution(found, text)
+    return Distribution(found, f"{text} {causes.linked}".strip())
 
 
 def report_texts(incidents: pd.DataFrame) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError, RefusedError
-from . import intervals
+from . import intervals, linking
 
 MIN_N = 10  # below this: the points, no interval (METHODS: "Under n 10: dots")
 FLOOR_MIN = 0.5  # what a recorded zero stands for in logs: reports are written to the minute
@@ -258,6 +258,8 @@ def _text(table: pd.DataFrame, frame: pd.DataFrame, clock: Clock, names: list[st
         says.append(f"Left out: {', '.join(left)}.")
     if table["n_stated"].sum():
         says.append(f"{int(table['n_stated'].sum())} of {n} are the reports' own figures, not timestamps.")
+    if told := linking.sentence(frame):
+        says.append(told)
     simulated = (
         frame["simulated"].fillna(False).astype(bool) if "simulated" in frame else pd.Series(dtype=bool)
     )
