@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +24,8 @@ from resilience.failure_classes import FAILURE_CLASSES
 from resilience.sample import draw, reports, truth, wording
 from resilience.sources import datadog, gamedays, labels
 from resilience.sources import reports as readers
+
+from . import sample_points
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HITS, P95, CPU = "trace.http.request.hits", "trace.http.request.duration.p95", "container.cpu.usage.pct"
@@ -50,29 +52,7 @@ def known(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def points(folder: Path) -> dict[tuple[str, str, int], pd.Series]:
-    """(metric, scope, interval in s) -> values by UTC time, parsed here from the saved replies."""
-    found: dict[tuple[str, str, int], list[pd.Series]] = defaultdict(list)
-    for path in sorted((folder / "series").glob("*.json")):
-        body = json.loads(path.read_bytes())
-        if "response" in body:
-            asked, reply = (body[part]["data"]["attributes"] for part in ("request", "response"))
-            times = pd.to_datetime(reply["times"], unit="ms", utc=True)
-            for series, values in zip(reply["series"], reply["values"], strict=True):
-                query = asked["queries"][series["query_index"]]["query"]
-                metric = re.match(r"\w+:([\w.]+)\{", query)[1]  # type: ignore[index]
-                key = (metric, ",".join(sorted(series["group_tags"])), asked["interval"] // 1000)
-                found[key].append(pd.Series(values, index=times, dtype=float))
-        else:
-            for series in body["series"]:
-                at, values = zip(*series["pointlist"], strict=True)
-                key = (series["metric"], series["scope"], series["interval"])
-                found[key].append(
-                    pd.Series(values, index=pd.to_datetime(at, unit="ms", utc=True), dtype=float)
-                )
-    joined = {key: pd.concat(parts).sort_index(kind="stable") for key, parts in found.items()}
-    for key, values in joined.items():  # two windows may overlap; then they agree
-        assert (values.groupby(level=0).nunique() <= 1).all(), key
-    return {key: values[~values.index.duplicated()] for key, values in joined.items()}
+    return sample_points.parse(folder / "series")
 
 
 def hourly(points: dict[tuple[str, str, int], pd.Series], metric: str, service: str) -> pd.Series:
@@ -136,7 +116,7 @@ def test_truth_is_possible(known: dict[str, Any]) -> None:
     assert len(known["planted"]["open"]) == 1
     assert len(known["planted"]["contradictions"]) == 6
     assert len(known["planted"]["cause_not_stated"]) == 5
-    assert known["planted"]["duplicates"] == len(known["duplicates"]) == round(len(incidents) / 40)
+    assert known["planted"]["duplicates"] == len(known["duplicates"]) >= 5
     assert len(known["planted"]["missing_times"]) == 6
 
 

@@ -73,22 +73,15 @@ class Drawn:
     cell_rates: np.ndarray
 
 
-def fragility(rng: np.random.Generator, known: tuple[Service, ...]) -> np.ndarray:
-    """How often each service fails, relative to others."""
-    return np.array([_TIER_WEIGHT[s.tier] for s in known]) * rng.lognormal(0.0, 0.6, len(known))
-
-
 def draw(
     rng: np.random.Generator,
     known: tuple[Service, ...],
-    weight: np.ndarray,
-    edges: tuple[HiddenEdge, ...],
     count: int,
     quiet: Mapping[date, Iterable[str]],
 ) -> Drawn:
     """`count` incidents; on the local dates `quiet` the services named there have none."""
     by_name, called_by = {s.name: s for s in known}, callers(known)
-    follows = {e.service: e for e in edges}
+    weight = np.array([_TIER_WEIGHT[s.tier] for s in known]) * rng.lognormal(0.0, 0.6, len(known))
     hours = np.arange(FIRST.timestamp(), LAST.timestamp(), 3600)
     odds = {c: _odds(c, known, weight) for c in SHARES}
     when = {c: _rate(hours, c).cumsum() for c in SHARES}
@@ -97,15 +90,33 @@ def draw(
         while True:
             service = known[int(rng.choice(len(known), p=odds[failure_class]))]
             incident = _one(rng, failure_class, service, by_name, called_by, hours, when[failure_class])
-            reached = rng.random()
-            if (edge := follows.get(service.name)) and reached < edge.share:
-                incident = replace(incident, follower=edge.follower)
             if not _disturbs(incident, quiet):
                 found.append(incident)
                 break
     found.sort(key=lambda i: (i.started, i.services))
     rates = np.stack([count / 2 * share * odds[c] for c, share in SHARES.items()])
     return Drawn(tuple(replace(incident, number=n) for n, incident in enumerate(found)), rates)
+
+
+def follow(
+    seed: int, drawn: Iterable[Incident], edges: tuple[HiddenEdge, ...], quiet: Mapping[date, Iterable[str]]
+) -> list[Incident]:
+    """The same incidents; of those that begin where a hidden edge does, the edge's share goes on to the follower."""
+    by_source = {e.service: e for e in edges}
+    seen: set[str] = set()
+    found = []
+    for incident in drawn:
+        edge = by_source.get(incident.services[0])
+        if edge and not incident.outage:
+            reached = replace(incident, follower=edge.follower)
+            # the first one with a sure report always does, so that each edge can be seen in incidents
+            first = edge.service not in seen and incident.severity != MINOR
+            goes = first or own(seed, incident.number, 10).random() < edge.share
+            if goes and not _disturbs(reached, quiet):
+                seen |= {edge.service} if incident.severity != MINOR else set()
+                incident = reached
+        found.append(incident)
+    return found
 
 
 def happen(
@@ -132,9 +143,9 @@ def happen(
         else:
             times = effects.detect(*place) * switches.at(switches.detect, incident.started)
             incident = _sooner(incident, times)
-            if is_late < switches.at(switches.late, incident.started):
-                late = round(share * ((incident.detected - incident.started) / MINUTE))
-                incident = replace(incident, late_min=late)
+            if is_late < switches.at(switches.late, incident.started) and not incident.told_twice:
+                true = (incident.detected - incident.started) // MINUTE
+                incident = replace(incident, late_min=min(round(share * true), true - 1))
             minor = incident.severity == MINOR
             kept = not minor or captures < switches.at(switches.capture, incident.started)
             (written if kept else unwritten).append(incident)

@@ -54,18 +54,17 @@ def reach(known: Iterable[Service]) -> dict[str, frozenset[str]]:
 
 
 def hidden(
-    rng: np.random.Generator, known: tuple[Service, ...], weight: np.ndarray, count: int
+    rng: np.random.Generator, known: tuple[Service, ...], failures: Mapping[str, int], count: int
 ) -> tuple[HiddenEdge, ...]:
-    """`count` edges between services of which each is in one edge at most; `weight`: how often a service fails.
+    """`count` edges; each service is in one at most. `failures`: how many reported incidents begin at a service.
 
-    Sources fail often, so that incidents can show the edge.
+    An edge begins where at least two do, so that incidents can show it.
     """
     reached = reach(known)
     free = {s.name for s in known}
     edges: list[HiddenEdge] = []
-    odds = weight**1.5
-    order = rng.choice(len(known), len(known), replace=False, p=odds / odds.sum())
-    for source in (known[int(i)].name for i in order):
+    able = [s.name for s in known if failures.get(s.name, 0) >= 2]
+    for source in rng.permutation(able).tolist():
         if len(edges) == count:
             break
         apart = sorted(n for n in free - {source} if n not in reached[source] and source not in reached[n])

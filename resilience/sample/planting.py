@@ -25,7 +25,7 @@ _MISSING: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 _WRONG_BY = (45, -20, 90)  # minutes by which a stated recovery is off
 _SLIPPED = 3  # reports that date their end a day too early
-_SHARE_TWICE = 1 / 40  # of all reports there is a second one
+_SHARE_TWICE = 1 / 45  # of so many incidents there is a second report
 _UNEXPLAINED = 5  # reports that could not name a cause
 
 
@@ -47,6 +47,8 @@ def tell(seed: int, rng: np.random.Generator, drawn: Sequence[Incident]) -> list
         told[n] = replace(told[n], slipped_days=1)
     for n in chosen.take("plain", _UNEXPLAINED):
         told[n] = replace(told[n], cause_stated=False)
+    for n in chosen.take("any", round(len(told) * _SHARE_TWICE)):
+        told[n] = replace(told[n], told_twice=True)
     return _scenarios(rng, told)
 
 
@@ -55,16 +57,8 @@ def duplicates(seed: int, written: Sequence[Incident]) -> tuple[Incident, ...]:
 
     Every other one carries the same id, the rest an id that only its writers use.
     """
-    able = [
-        i
-        for i in written
-        if _always(i)
-        and not (i.missing or i.stated_off_min or i.slipped_days or i.late_min)
-        and i.cause_stated
-    ]
-    able.sort(key=lambda i: float(own(seed, i.number, 5).random()))
     found = []
-    for place, first in enumerate(sorted(able[: round(len(written) * _SHARE_TWICE)], key=lambda i: i.number)):
+    for place, first in enumerate(i for i in written if i.told_twice):
         style = STYLES[(STYLES.index(first.style) + 1 + place % 2) % len(STYLES)]
         half = wording.HALVES[1 - wording.HALVES.index(first.half)]
         year = first.incident_id.split("-")[1]
@@ -99,6 +93,7 @@ class _Choices:
         able = [n for n in rng.permutation(len(told)).tolist() if _always(told[n])]
         lasts = {n: (told[n].ended or CHANGE) - told[n].started for n in able}
         self._able = {
+            "any": able,
             "plain": [n for n in able if told[n].style != STYLES[2]],
             "stated": [n for n in able if told[n].style == STYLES[2] and lasts[n] > timedelta(hours=1)],
             # short enough that a day too early is before the start

@@ -55,6 +55,7 @@ class Incident:
     missing: tuple[str, ...] = ()  # moments that the report does not hold
     stated_off_min: int = 0  # minutes by which the stated recovery is wrong
     slipped_days: int = 0  # days by which the stated end is too early
+    told_twice: bool = False  # a second report of it exists
     duplicate_of: str | None = None  # id of the incident that this file tells a second time
 
     def at(self, moment: str) -> datetime | None:
