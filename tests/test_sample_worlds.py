@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner, Result
 
+from resilience.cli import main
 from resilience.sample import draw, series, switches, truth
 from resilience.sample.world import streams
 
@@ -216,3 +220,27 @@ def test_every_world_at_the_size_of_the_sample() -> None:
         assert len(known["planted"]["contradictions"]) == 6, name
         assert [s["limit_rps"] for s in known["services"]] == [s["limit_rps"] for s in base["services"]]
         assert known["experiments"] == base["experiments"]
+
+
+def test_the_command_writes_the_world_that_it_is_told_and_never_over_another(tmp_path: Path) -> None:
+    def run(*options: str) -> Result:
+        return CliRunner().invoke(main, ["sample", str(tmp_path), "--size", "small", *options])
+
+    assert run("--world", "placebo", "--seed", "5").exit_code == 0
+    known = json.loads((tmp_path / "data" / "truth.json").read_bytes())
+    assert (known["world"], known["size"], known["seed"]) == ("placebo", "small", 5)
+    assert known == json.loads(json.dumps(truth.plan(5, world="placebo", size="small").as_dict()))
+    files = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
+    for other in (["--seed", "5"], ["--seed", "6", "--world", "placebo"]):
+        refused = run(*other)
+        assert refused.exit_code == 2
+        assert "seed 5, world placebo, size small" in refused.output
+    assert run("--world", "nowhere").exit_code == 2
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == files
+
+
+def test_every_world_is_described() -> None:
+    docs = Path(__file__).resolve().parents[1] / "docs"
+    for page in ("sample.md", "commands.md"):
+        text = (docs / page).read_text(encoding="utf-8")
+        assert all(f"`{name}`" in text for name in switches.WORLDS), page
