@@ -179,6 +179,19 @@ def test_the_rate_of_a_repaired_cell_falls_by_its_factor() -> None:
         assert len(kept) / 2000 == pytest.approx(share, abs=0.04)
 
 
+def test_costly_cells_are_costly_and_no_gameday_has_touched_them() -> None:
+    known = truth.plan(2019).as_dict()
+    rates, classes, names = (known["cell_rates"][key] for key in ("rates", "classes", "services"))
+    costly = [(c["failure_class"], c["service"]) for c in known["planted"]["costly_unrehearsed"]]
+    assert not set(costly) & {
+        (c["failure_class"], c["service"]) for d in known["gamedays"] for c in d["cells"]
+    }
+    ranked = sorted((rate for row in rates for rate in row), reverse=True)
+    assert all(rates[classes.index(c)][names.index(s)] >= ranked[19] for c, s in costly)
+    everything = [*known["incidents"], *known["unwritten"], *known["prevented"]]
+    assert sum(ranked) == pytest.approx(len(everything) / 2, rel=0.001)
+
+
 def test_without_hidden_edges_nothing_else_changes() -> None:
     known, base = world("no-hidden-edges"), world("base")
     assert differences(known, base) == {*NAMES - {"periods"}, "incidents", "unwritten", "hidden_edges"} | (

@@ -60,7 +60,7 @@ MINOR = 4  # the severity that not everybody writes a report about
 # Cells that fail far more often than their class and service alone would, and that no GameDay has touched.
 COSTLY = (
     ("network-dns", "api-gateway"), ("datastore", "inventory"), ("capacity", "search-indexer"),
-    ("third-party", "shipping-quotes"), ("security", "seller-onboarding"), ("time-limits", "invoicing"),
+    ("third-party", "shipping-quotes"), ("security", "seller-portal"), ("time-limits", "invoicing"),
 )  # fmt: skip
 _COSTLY_TIMES = 5.0
 
