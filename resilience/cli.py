@@ -93,22 +93,43 @@ def init(folder: Path, title: str, zone: str) -> None:
     )
 
 
+def _simulated(command: Callable[..., Any]) -> Callable[..., Any]:
+    from .sample import SIZES, WORLDS
+
+    seed = click.option("--seed", default=2019, show_default=True, help="Seed of the simulated world.")
+    world = click.option(
+        "--world",
+        type=click.Choice(list(WORLDS)),
+        default="base",
+        show_default=True,
+        help="Which world: what people write down and what GameDays change.",
+    )
+    size = click.option(
+        "--size",
+        type=click.Choice(list(SIZES)),
+        default="full",
+        show_default=True,
+        help="150 services and about 300 reports, or 36 and 180.",
+    )
+    return seed(world(size(command)))
+
+
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=".")
-@click.option("--seed", default=2019, show_default=True, help="Seed of the simulated world.")
-def sample(folder: Path, seed: int) -> None:
+@_simulated
+def sample(folder: Path, seed: int, world: str, size: str) -> None:
     """Write the simulated marketplace into FOLDER/data: two years of reports, series, two GameDays, its truth."""
-    _write_sample(folder, seed)
+    _write_sample(folder, seed, world, size)
     click.echo(f"Wrote a simulated marketplace to {folder / 'data'}; its truth is in data/truth.json.")
 
 
 @main.command()
-@click.option("--seed", default=2019, show_default=True, help="Seed of the simulated world.")
+@_simulated
 @click.pass_context
-def demo(ctx: click.Context, seed: int) -> None:
+def demo(ctx: click.Context, seed: int, world: str, size: str) -> None:
     """Write the sample here, ingest it, render every report and say where the gallery is."""
     workspace = _workspace()
-    _write_sample(workspace.root, seed)
+    _write_sample(workspace.root, seed, world, size)
     ctx.invoke(ingest, paths=(), mapping=None, kind=None, root=None)
     ctx.invoke(render, report_id=None, everything=True, force=False, why=False, root=None)
 
@@ -460,18 +481,21 @@ def _real(store: Store) -> pd.DataFrame:
     return views.incidents(store, kind="real")
 
 
-def _write_sample(folder: Path, seed: int) -> None:
+def _write_sample(folder: Path, seed: int, world: str, size: str) -> None:
     import json
 
     from . import sample
 
     mine, truth = folder / "data" / "incidents", folder / "data" / "truth.json"
-    if truth.is_file() and (there := json.loads(truth.read_text(encoding="utf-8")).get("seed")) != seed:
-        raise InputError(
-            f"This folder holds the sample of seed {there}.",
-            where=str(truth),
-            remedy="Use an empty folder for another.",
-        )
+    wanted = {"seed": seed, "world": world, "size": size}
+    if truth.is_file():
+        known = json.loads(truth.read_text(encoding="utf-8"))
+        if (there := {key: known.get(key) for key in wanted}) != wanted:
+            raise InputError(
+                f"This folder holds another sample: {', '.join(f'{k} {v}' for k, v in there.items())}.",
+                where=str(truth),
+                remedy="Use an empty folder for another.",
+            )
     if mine.is_dir() and any(mine.iterdir()) and not truth.is_file():
         raise InputError(
             "This folder holds incident reports that are not the sample's.",
@@ -479,7 +503,7 @@ def _write_sample(folder: Path, seed: int) -> None:
             remedy="Simulated and real data are never mixed: use an empty folder.",
         )
     with progress("Simulating") as say:
-        sample.write(folder, seed=seed, progress=lambda what: say(what, 0, 0))
+        sample.write(folder, seed=seed, world=world, size=size, progress=lambda what: say(what, 0, 0))
 
 
 if __name__ == "__main__":

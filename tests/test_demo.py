@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from resilience.store import Store
 
 pytestmark = pytest.mark.xdist_group("demo")
 
+SIZE = "full" if int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")) else "small"
 NOTEBOOKS = ("gameday", "failure_classes", "time_to_restore", "capacity")
 
 
@@ -26,7 +28,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert run.invoke(main, ["init", str(space), "--zone", "Europe/Berlin"]).exit_code == 0
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(space)
-        done = run.invoke(main, ["demo"])
+        done = run.invoke(main, ["demo", "--size", SIZE])
     assert done.exit_code == 0, done.output
     assert done.output.rstrip().endswith(str(space / "reports" / "index.html"))
     return space
@@ -65,7 +67,7 @@ def test_the_backlog_of_experiment_four_is_about_80000(demo: Path) -> None:
 def test_a_second_demo_changes_no_byte(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, versions = contents(demo / "reports"), Store(demo / "data/store").versions()
     monkeypatch.chdir(demo)
-    done = CliRunner().invoke(main, ["demo"])
+    done = CliRunner().invoke(main, ["demo", "--size", SIZE])
     assert done.exit_code == 0
     assert done.output.count("unchanged") == len(NOTEBOOKS) + 1
     assert "Nothing changed" in done.output
@@ -79,7 +81,7 @@ def test_the_sample_is_never_written_among_other_reports(
     (tmp_path / "data" / "incidents").mkdir(parents=True)
     (tmp_path / "data" / "incidents" / "ours.md").write_text("# Ours\n")
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(main, ["demo"])
+    done = CliRunner().invoke(main, ["demo", "--size", SIZE])
     assert done.exit_code == 2
     assert "never mixed" in done.output
     assert [p.name for p in (tmp_path / "data").rglob("*") if p.is_file()] == ["ours.md"]

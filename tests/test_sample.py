@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -21,12 +21,15 @@ import yaml
 
 from resilience import sample
 from resilience.failure_classes import FAILURE_CLASSES
-from resilience.sample import reports, truth, wording, world
+from resilience.sample import draw, reports, truth, wording
 from resilience.sources import datadog, gamedays, labels
 from resilience.sources import reports as readers
 
+from . import sample_points
+
 BERLIN = ZoneInfo("Europe/Berlin")
-HITS, P95, CPU = "trace.http.request.hits", "trace.http.request.duration.p95", "kubernetes.cpu.usage.pct"
+HITS, P95, CPU = "trace.http.request.hits", "trace.http.request.duration.p95", "container.cpu.usage.pct"
+SIZE = "full" if int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")) else "small"
 VACCINE, CHAOTIC = "vaccine-our-system-2020-12", "chaotic-commencement-2021-05"
 
 
@@ -38,7 +41,7 @@ def told() -> list[str]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, told: list[str]) -> Path:
     place = tmp_path_factory.mktemp("sample")
-    sample.write(place, progress=told.append)
+    sample.write(place, size=SIZE, progress=told.append)
     return place / "data"
 
 
@@ -49,26 +52,7 @@ def known(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def points(folder: Path) -> dict[tuple[str, str, int], pd.Series]:
-    """(metric, scope, interval in s) -> values by UTC time, parsed here from the saved replies."""
-    found: dict[tuple[str, str, int], list[pd.Series]] = defaultdict(list)
-    for path in sorted((folder / "series").glob("*.json")):
-        body = json.loads(path.read_bytes())
-        if "response" in body:
-            asked, reply = (body[part]["data"]["attributes"] for part in ("request", "response"))
-            times = pd.to_datetime(reply["times"], unit="ms", utc=True)
-            for series, values in zip(reply["series"], reply["values"], strict=True):
-                query = asked["queries"][series["query_index"]]["query"]
-                metric = re.match(r"\w+:([\w.]+)\{", query)[1]  # type: ignore[index]
-                key = (metric, ",".join(sorted(series["group_tags"])), asked["interval"] // 1000)
-                found[key].append(pd.Series(values, index=times, dtype=float))
-        else:
-            for series in body["series"]:
-                at, values = zip(*series["pointlist"], strict=True)
-                key = (series["metric"], series["scope"], series["interval"])
-                found[key].append(
-                    pd.Series(values, index=pd.to_datetime(at, unit="ms", utc=True), dtype=float)
-                )
-    return {key: pd.concat(parts).sort_index() for key, parts in found.items()}
+    return sample_points.parse(folder / "series")
 
 
 def hourly(points: dict[tuple[str, str, int], pd.Series], metric: str, service: str) -> pd.Series:
@@ -81,7 +65,7 @@ _DIGEST = """
 import hashlib, sys
 from pathlib import Path
 from resilience import sample
-sample.write(Path(sys.argv[1]))
+sample.write(Path(sys.argv[1]), size="small")
 files = sorted(p for p in Path(sys.argv[1]).rglob("*") if p.is_file())
 parts = [str(p.relative_to(sys.argv[1])).encode() + p.read_bytes() for p in files]
 print(hashlib.sha256(b"".join(parts)).hexdigest(), len(files))
@@ -100,22 +84,14 @@ def test_equal_bytes_whatever_the_hash_seed_zone_and_locale(tmp_path: Path) -> N
 
 
 def test_another_seed_is_another_world() -> None:
-    one, other = (sample.truth.plan(seed).as_dict() for seed in (2019, 2020))
+    one, other = (truth.plan(seed, size="small").as_dict() for seed in (2019, 2020))
     assert [i["started"] for i in one["incidents"]] != [i["started"] for i in other["incidents"]]
 
 
 def test_size_and_stages(folder: Path, told: list[str]) -> None:
-    assert sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) < 40_000_000
-    assert len(told) >= 4
-
-
-def test_the_same_code_makes_the_larger_world() -> None:
-    large = sample.truth.plan(2019, n_services=150, n_incidents=300)
-    names = [s.name for s in large.world.services]
-    assert len(set(names)) == 150
-    assert all(set(s.calls) <= set(names) for s in large.world.services)
-    assert len(large.world.incidents) == 300
-    assert len({s for i in large.world.incidents for s in i.services}) > 80
+    series = sum(p.stat().st_size for p in (folder / "series").iterdir())
+    assert series < {"small": 40_000_000, "full": 150_000_000}[SIZE]
+    assert len(told) >= 5
 
 
 # --- incidents ---
@@ -123,9 +99,10 @@ def test_the_same_code_makes_the_larger_world() -> None:
 
 def test_truth_is_possible(known: dict[str, Any]) -> None:
     incidents = known["incidents"]
-    assert 150 <= len(incidents) <= 200
+    services, reports_about = sample.SIZES[SIZE]
+    assert abs(len(incidents) - reports_about) < 0.08 * reports_about
+    assert len(known["services"]) == services
     assert len({i["incident_id"] for i in incidents}) == len(incidents)
-    assert len(known["services"]) == 36
     services = {s["service"] for s in known["services"]}
     assert all(set(s["calls"]) < services for s in known["services"])
     for incident in incidents:
@@ -137,16 +114,20 @@ def test_truth_is_possible(known: dict[str, Any]) -> None:
     by_id = {i["incident_id"]: i for i in incidents}
     assert [i for i, row in by_id.items() if row["resolved"] is None] == known["planted"]["open"]
     assert len(known["planted"]["open"]) == 1
-    assert len(known["planted"]["contradictions"]) == 2
+    assert len(known["planted"]["contradictions"]) == 6
+    assert len(known["planted"]["cause_not_stated"]) == 5
+    assert known["planted"]["duplicates"] == len(known["duplicates"]) >= 5
     assert len(known["planted"]["missing_times"]) == 6
 
 
 def test_shares_of_classes(known: dict[str, Any]) -> None:
     count = Counter(i["failure_class"] for i in known["incidents"])
     assert set(count) == set(FAILURE_CLASSES) - {"unknown"}
-    assert sum(world.SHARES.values()) == pytest.approx(1.0)
-    for failure_class, share in world.SHARES.items():
-        assert count[failure_class] == pytest.approx(share * len(known["incidents"]), abs=2.01)
+    assert sum(draw.SHARES.values()) == pytest.approx(1.0)
+    everything = [*known["incidents"], *known["unwritten"], *known["prevented"]]
+    drawn = Counter(i["failure_class"] for i in everything)
+    for failure_class, share in draw.SHARES.items():
+        assert drawn[failure_class] == pytest.approx(share * len(everything), abs=2.01)
 
 
 def test_durations_are_lognormal_like(known: dict[str, Any]) -> None:
@@ -161,7 +142,7 @@ def test_durations_are_lognormal_like(known: dict[str, Any]) -> None:
 
 
 def test_rate_depends_on_office_hours_and_season() -> None:
-    many = world.build(7, n_incidents=3000).incidents
+    many = truth.plan(7, size="small", n_incidents=3000).world.happened
     start = [i.started.astimezone(BERLIN) for i in many]
     office = sum(s.weekday() < 5 and 9 <= s.hour < 18 for s in start) / 45
     night = sum(s.hour < 6 for s in start) / 42
@@ -189,16 +170,18 @@ def test_no_incident_on_the_day_that_is_rehearsed_on_production(known: dict[str,
 
 def test_every_report_says_what_it_is(folder: Path, known: dict[str, Any]) -> None:
     files = sorted((folder / "incidents").glob("*.md"))
-    assert len(files) == len(known["incidents"])
-    texts = {i: [] for i in (row["incident_id"] for row in known["incidents"])}
+    written = [*known["incidents"], *known["duplicates"]]
+    assert len(files) == len(written)
+    ids = Counter(row["incident_id"] for row in written)
+    seen: Counter[str] = Counter()
     for path in files:
         text = path.read_text(encoding="utf-8")
         assert re.search(
             r"^(simulated: true|\*\*Simulated:\*\* yes\s*|- Simulated: yes)$", text, re.MULTILINE
         )
         assert not re.search(r"\{\w+\}|None|nan\b", text), path.name
-        texts[re.search(r"INC-\d{4}-\d{3}", text)[0]].append(text)  # type: ignore[index]
-    assert all(len(found) == 1 for found in texts.values())
+        seen[re.search(r"(?:INC|PM)-\d{4}-\d{3}", text)[0]] += 1  # type: ignore[index]
+    assert seen == ids
     hands = Counter((row["style"], row["hand"]) for row in known["incidents"])
     assert len({style for style, _ in hands}) == 3
     assert len(hands) == 6
@@ -228,12 +211,12 @@ def test_the_halves_of_writers_share_no_sentence() -> None:
 def test_scenarios_name_real_classes_and_services(known: dict[str, Any]) -> None:
     services = {s["service"] for s in known["services"]}
     for half in wording.HALVES:
-        assert set(wording.voice(half)["loss"]) == services
-        for failure_class in world.SHARES:
+        assert set(wording.voice(half)["loss"]) <= services
+        for failure_class in draw.SHARES:
             assert wording.fitting(half, failure_class, "consent")  # every class can happen to any service
             for scenario in wording.scenarios(half, failure_class):
-                assert set(scenario.only) <= services
-                assert scenario.second is None or scenario.second in set(world.SHARES) - {failure_class}
+                assert set(scenario.only) <= services, scenario.title
+                assert scenario.second is None or scenario.second in set(draw.SHARES) - {failure_class}
 
 
 def test_the_same_story_is_not_told_over_and_over(folder: Path) -> None:
@@ -263,10 +246,10 @@ def test_durations_in_words(minutes: int, said: str) -> None:
 def test_labels_are_right_but_for_those_that_are_wrong(folder: Path, known: dict[str, Any]) -> None:
     given = labels.read(folder / "labels" / "root_cause.csv")
     true = {i["incident_id"]: i["failure_class"] for i in known["incidents"]}
-    assert len(given) == known["planted"]["labels"] == round(0.4 * len(true))
+    assert len(given) == known["planted"]["labels"] == pytest.approx(0.4 * len(true), rel=0.2)
     wrong = [row.incident_id for row in given.itertuples() if row.failure_class != true[row.incident_id]]
-    assert wrong == known["planted"]["wrong_labels"]
-    assert len(wrong) == round(0.05 * len(given))
+    assert sorted(wrong) == sorted(known["planted"]["wrong_labels"])
+    assert 0 < len(wrong) < 0.12 * len(given)
     assert set(given["taxonomy_version"]) == {"1"}
 
 
@@ -325,6 +308,8 @@ def test_long_severe_incidents_are_visible(known: dict[str, Any], points: Any) -
         inside = pd.date_range(start.ceil("h"), end.floor("h"), freq="h", inclusive="left")
         if incident["severity"] not in ("SEV1", "SEV2") or not 2 <= len(inside) <= 60:
             continue
+        if set(inside.strftime("%m")) & {"11", "12"}:
+            continue  # the weeks around it are no measure for a week of sales
         for metric, sign in ((HITS, -1), (P95, 1)):
             series = hourly(points, metric, incident["services"][0])
             values = series.reindex(inside).dropna()
@@ -358,7 +343,7 @@ def test_the_day_follows_the_local_clock_over_both_changes(points: Any, sunday: 
         hits = hourly(points, HITS, "product-page")
         start = pd.Timestamp(first, tz="UTC")
         week = hits[(hits.index >= start) & (hits.index < start + pd.Timedelta(days=7))]
-        return int(week.groupby(week.index.tz_convert(zone).hour).mean().idxmax())
+        return int(week.groupby(week.index.tz_convert(zone).hour).median().idxmax())
 
     before, after = sunday - timedelta(days=7), sunday + timedelta(days=1)
     assert peak(before, BERLIN) == peak(after, BERLIN) == 20
@@ -389,13 +374,14 @@ def test_hours_and_minutes_agree(points: Any) -> None:
     compared = 0
     for (metric, scope, interval), minute in points.items():
         hour = points.get((metric, scope, 3600))
-        if interval == 60 and hour is not None and minute.index[0].year == 2020:
-            folded = minute.resample("h").sum() if metric == HITS else minute.resample("h").mean()
+        if interval == 60 and hour is not None:
+            hours = minute.groupby(minute.index.floor("h"))
+            folded = hours.sum(min_count=1) if metric == HITS else hours.mean()
             np.testing.assert_allclose(
                 hour.reindex(folded.index), folded, rtol=1e-4, atol=0.0006
             )  # rounded to ms
             compared += 1
-    assert compared == 36
+    assert compared > 60
 
 
 # --- GameDays ---
@@ -563,7 +549,11 @@ def read(folder: Path) -> Any:
 
 def test_report_reader_reads_every_incident(read: Any, known: dict[str, Any]) -> None:
     rows = read.incidents.set_index("incident_id")
-    assert set(rows.index) == {i["incident_id"] for i in known["incidents"]}
+    assert len(rows) == len(known["incidents"]) + len(known["duplicates"])
+    planted = {i["incident_id"] for i in [*known["incidents"], *known["duplicates"]]}
+    same = Counter(i["incident_id"] for i in known["duplicates"] if i["same_id"])
+    assert planted <= set(rows.index)
+    assert Counter(i.partition("~")[0] for i in set(rows.index) - planted) == same
     assert rows["simulated"].all()
     assert set(rows["kind"]) == {"real"}
     for incident in known["incidents"]:
@@ -580,7 +570,8 @@ def test_report_reader_recovers_true_times_exactly(read: Any, known: dict[str, A
         for moment, column in _COLUMN.items():
             got = rows.loc[incident["incident_id"], column]
             held = moment in incident["report_holds"]
-            if held and got != pd.Timestamp(incident[moment]):
+            stated = incident[moment] if held else incident["recorded"].get(moment)
+            if stated and got != pd.Timestamp(stated):
                 wrong.append((incident["incident_id"], incident["hand"], moment, str(got), incident[moment]))
             if moment in known["planted"]["missing_times"].get(incident["incident_id"], []) and pd.notna(got):
                 wrong.append((incident["incident_id"], incident["hand"], moment, str(got), None))
@@ -600,16 +591,27 @@ def test_report_reader_finds_the_planted_contradictions_and_no_other(
     read: Any, known: dict[str, Any]
 ) -> None:
     found = read.problems[read.problems["kind"] == "contradiction"]
-    assert sorted(found["subject"]) == sorted(known["planted"]["contradictions"])
+    ids = found[found["field"] == "incident_id"]
+    assert len(ids) == sum(i["same_id"] for i in known["duplicates"])
+    times = found.drop(ids.index)
+    assert set(times["subject"]) == set(known["planted"]["contradictions"])
+    fields = times.groupby("subject")["field"].unique()
+    for incident_id, what in known["planted"]["contradictions"].items():
+        wanted = "resolved_at" if what.startswith("its end") else "stated_restore_min"
+        assert list(fields[incident_id]) == [wanted], incident_id
     assert not (read.problems["kind"] == "skipped").any()
 
 
 def test_report_reader_reads_stated_durations(read: Any, known: dict[str, Any]) -> None:
     rows = read.incidents.set_index("incident_id")
     stated = 0
+    twice = {
+        d["incident_id"] for d in known["duplicates"]
+    }  # which of two files keeps the id is up to their names
     for incident in known["incidents"]:
-        if incident["style"] == "sre-book":
-            start, detected, end = (pd.Timestamp(incident[m]) for m in ("started", "detected", "resolved"))
+        if incident["style"] == "sre-book" and incident["incident_id"] not in twice:
+            told = incident | incident["recorded"]
+            start, detected, end = (pd.Timestamp(told[m]) for m in ("started", "detected", "resolved"))
             row = rows.loc[incident["incident_id"]]
             assert row["stated_detect_min"] == (detected - start) / pd.Timedelta(minutes=1)
             assert (

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 import yaml
 
-from . import saved, series
+from . import saved, series, traffic
 from .marketplace import Service
 from .world import HOUR, ZONE, World
 
 VACCINE, CHAOTIC = "vaccine-our-system-2020-12", "chaotic-commencement-2021-05"
 DAYS = (VACCINE, CHAOTIC)
 QUEUE = "queue:price-updates"
-ERRORS = saved.Query("trace.http.request.errors.pct", "percent", "avg", 2)
 READY = saved.Query("queue.messages.ready", "message", "max", 0, ("queue",), QUEUE)
 RATE = saved.Query("queue.messages.rate", "message", "avg", 1, ("queue",), QUEUE)
 PUBLISHED = 20_000 / 300  # messages per second
@@ -200,7 +199,7 @@ def _rate(gameday: str, name: str, service: Service, seconds: np.ndarray) -> np.
     if name.startswith("staging/"):
         return np.full(len(seconds), 40.0)
     if gameday == VACCINE:
-        return series.load(service, seconds)
+        return traffic.load(service, traffic.Clock.of(seconds))
     share = (
         service.rps / 240.0
     )  # six accounts together; 40 searches per second in the morning, 220 in the end
@@ -238,7 +237,7 @@ def write(folder: Path, recording: Recording) -> None:
     out = folder / "series"
     keep = np.ones(recording.hits.shape[1], dtype=bool)
     staging = np.array([name.startswith("staging/") for name in recording.names])
-    tables = ((series.HITS, recording.hits), (series.P95, recording.p95), (ERRORS, recording.errors))
+    tables = ((series.HITS, recording.hits), (series.P95, recording.p95), (series.ERRORS, recording.errors))
     for env, rows in (
         ("staging", staging),
         ("prod" if recording.gameday == VACCINE else "gameday-2021", ~staging),
@@ -267,11 +266,10 @@ def _where(query: saved.Query, env: str) -> saved.Query:
     )
 
 
-def minutes(recording: Recording) -> series.Minutes:
-    """The production part, for the hours that cover the same time."""
-    rows = [i for i, name in enumerate(recording.names) if not name.startswith("staging/")]
-    return series.Minutes(
-        recording.first,
-        {recording.names[i]: recording.hits[i] for i in rows},
-        {recording.names[i]: recording.p95[i] for i in rows},
-    )
+def production(recording: Recording) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Hits and p95 by the minute of the services that were recorded on production."""
+    return {
+        name: (recording.hits[i], recording.p95[i])
+        for i, name in enumerate(recording.names)
+        if not name.startswith("staging/")
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 
 import numpy as np
@@ -32,8 +32,8 @@ class Service:
     calls: tuple[str, ...]
 
 
-def services(rng: np.random.Generator, count: int = 36) -> tuple[Service, ...]:
-    """The services of services.csv, then made-up smaller ones that call some of them, `count` (at most 150) in all."""
+def services(rng: np.random.Generator, count: int) -> tuple[Service, ...]:
+    """The services of services.csv, then made-up smaller ones around them, `count` (at most 150) in all."""
     text = resources.files(__package__).joinpath("services.csv").read_text(encoding="utf-8")
     core = [
         Service(
@@ -43,22 +43,44 @@ def services(rng: np.random.Generator, count: int = 36) -> tuple[Service, ...]:
         for row in csv.DictReader(text.splitlines())
     ]  # fmt: skip
     names = [f"{domain}-{part}" for part in _PARTS for domain in _DOMAINS][: max(0, count - len(core))]
-    return tuple([*core, *(_smaller(rng, name, core) for name in names)][:count])
+    owners = {domain: core[int(rng.integers(len(core)))] for domain in _DOMAINS}
+    smaller = [_smaller(rng, name, core, owners[name.rpartition("-")[0]]) for name in names]
+    called = _called_by_pages(rng, core, [s for s in smaller if s.name.endswith("-api")])
+    return tuple([*called, *smaller][:count])
 
 
-def _smaller(rng: np.random.Generator, name: str, core: list[Service]) -> Service:
-    owner = core[int(rng.integers(len(core)))]
-    calls = rng.choice([s.name for s in core], size=int(rng.integers(1, 4)), replace=False)
+def _smaller(rng: np.random.Generator, name: str, core: list[Service], owner: Service) -> Service:
+    """A part of a domain: it calls its domain's api, which comes first, and up to three of the larger services."""
+    domain, _, part = name.rpartition("-")
+    calls = [str(c) for c in rng.choice([s.name for s in core], size=int(rng.integers(1, 4)), replace=False)]
+    if part != "api":
+        calls = [f"{domain}-api", *calls[:2]]
     return Service(
         name,
         owner.team,
         int(rng.integers(2, 4)),
-        "machine" if name.endswith(("worker", "sync")) else owner.kind,
+        "machine" if part in ("worker", "sync") else "office" if part in ("admin", "reports") else owner.kind,
         round(float(rng.lognormal(2.2, 0.9)) + 1, 1),
         round(float(rng.lognormal(-2.0, 0.6)), 3),
-        round(float(rng.normal(0.2, 0.12)), 2),
-        tuple(map(str, calls)),
+        round(float(np.clip(rng.normal(0.2, 0.12), -0.1, 0.6)), 2),
+        tuple(calls),
     )
+
+
+def _called_by_pages(rng: np.random.Generator, core: list[Service], apis: list[Service]) -> list[Service]:
+    """`core`, where most of `apis` are also called by a page that they do not lead to: no call goes in circles."""
+    calls = {s.name: list(s.calls) for s in [*core, *apis]}
+    for api in apis:
+        below, todo = set(), [*api.calls]
+        while todo:
+            name = todo.pop()
+            if name not in below:
+                below.add(name)
+                todo += calls[name]
+        pages = [s.name for s in core if s.kind == "page" and s.name not in below and s.name != "api-gateway"]
+        if pages and rng.random() < 0.7:
+            calls[pages[int(rng.integers(len(pages)))]].append(api.name)
+    return [replace(s, calls=tuple(calls[s.name])) for s in core]
 
 
 def callers(known: Iterable[Service]) -> dict[str, tuple[str, ...]]:

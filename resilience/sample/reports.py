@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import wording
-from .world import MINUTE, ZONE, Incident, World
+from .world import MINUTE, ZONE, Incident, World, own
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,15 @@ class Content:
 
     def known(self, moment: str) -> datetime | None:
         """When, or None where the report does not say."""
-        return None if moment in self.incident.missing else self.incident.at(moment)
+        return self.incident.recorded(moment)
 
 
 def write(folder: Path, world: World) -> None:
-    """One Markdown file per incident."""
+    """One Markdown file per incident, and one more for each that somebody told a second time."""
     folder.mkdir(parents=True, exist_ok=True)
     houses = {"front-matter": _front_matter, "key-value": _key_value, "sre-book": _sre_book}
-    for number, incident in enumerate(world.incidents):
-        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([world.seed, number])))
+    for incident in (*world.incidents, *world.duplicates):
+        rng = own(world.seed, incident.number, 8 if incident.duplicate_of is None else 9)
         name, text = houses[incident.style](_content(rng, world, incident))
         (folder / name).write_bytes(text.encode())
 
@@ -61,6 +61,7 @@ def _content(rng: np.random.Generator, world: World, incident: Incident) -> Cont
     others = [*service.calls, *incident.services[1:]] or [
         "event-bus" if service.name != "event-bus" else "catalog"
     ]
+    started = incident.started + MINUTE * incident.late_min
     slots = {
         "s": service.name,
         "d": _one(rng, others),
@@ -69,10 +70,10 @@ def _content(rng: np.random.Generator, world: World, incident: Incident) -> Cont
         "hit": str(int(rng.integers(2, 9)) * (1, 2, 5, 9)[4 - incident.severity]),
         "k": f"{int(rng.lognormal(8.0 - 0.9 * incident.severity, 0.7)) * 10 + 40}",
         "ver": f"{rng.integers(2, 9)}.{rng.integers(0, 40)}.{rng.integers(0, 9)}",
-        "clock": f"{incident.started.astimezone(ZONE):%H:%M}",
+        "clock": f"{started.astimezone(ZONE):%H:%M}",
         "team": incident.teams[-1],
         "loss": wording.loss(incident.half, service.name),
-        "length": words(incident.ended - incident.started) if incident.ended else "more than two days",
+        "length": words(incident.ended - started) if incident.ended else "more than two days",
     }
 
     def fill(template: str) -> str:
@@ -117,11 +118,8 @@ def _timeline(
         "mitigated": fill(scenario.fix if incident.cause_stated else voice["gone"]),
         "resolved": fill(moments["resolved"]),
     }
-    lines = [
-        (at, moment, text)
-        for moment, text in said.items()
-        if (at := incident.at(moment)) is not None and moment not in incident.missing
-    ]
+    held = replace(incident, slipped_days=0)  # only the head of a report is dated wrongly
+    lines = [(at, moment, text) for moment, text in said.items() if (at := held.recorded(moment)) is not None]
     until = incident.mitigated or incident.acknowledged + timedelta(hours=30)
     room = int((until - incident.acknowledged) / MINUTE)
     for place in rng.permutation(len(voice["notes"]))[: int(rng.integers(1, 4))]:
@@ -236,9 +234,9 @@ def _key_value(c: Content) -> tuple[str, str]:
     pairs += [("Timeline", times), ("Detection", c.detection), ("Action Items", _bullets(actions))]
     pairs += [("Lessons Learned", _bullets(c.lessons["well"] + c.lessons["wrong"]))]
     lines = "\n".join(f"**{key}:** {value}  " for key, value in head)
-    started = i.started + shift
+    began = i.started + MINUTE * i.late_min + shift
     return (
-        f"{started:%Y-%m-%d}-{i.incident_id.lower()}.md",
+        f"{began:%Y-%m-%d}-{i.incident_id.lower()}.md",
         f"# {c.title}\n\n{lines}\n\nAll times in {zone}.\n\n{_sections(*pairs)}\n",
     )
 
@@ -246,10 +244,11 @@ def _key_value(c: Content) -> tuple[str, str]:
 def _sre_book(c: Content) -> tuple[str, str]:
     """Sections after the SRE book, a table of facts, and durations stated in words, by hand."""
     one, i = c.incident.half == "one", c.incident
-    shift = timedelta() if one else (i.started.astimezone(ZONE).utcoffset() or timedelta())
+    began = i.started + MINUTE * i.late_min
+    shift = timedelta() if one else (began.astimezone(ZONE).utcoffset() or timedelta())
     zone = "UTC" if one else "CEST" if shift > timedelta(hours=1) else "CET"
     facts = [
-        ("Incident ID" if one else "ID", i.incident_id), ("Date", f"{i.started + shift:%Y-%m-%d}"), ("Status", "Complete"),
+        ("Incident ID" if one else "ID", i.incident_id), ("Date", f"{began + shift:%Y-%m-%d}"), ("Status", "Complete"),
         ("Severity", f"SEV{i.severity}"), ("Services", ", ".join(i.services)), ("Teams", ", ".join(i.teams)),
     ]  # fmt: skip
     if one:
@@ -267,8 +266,8 @@ def _sre_book(c: Content) -> tuple[str, str]:
     assert i.ended is not None  # noqa: S101  this house only writes once it is over
     stats = [
         f"Responders: {2 + len(i.services)}",
-        f"Time to detection: {words(i.detected - i.started)}",
-        f"Time to recovery: {words(i.ended - i.started + MINUTE * i.stated_off_min)}",
+        f"Time to detection: {words(i.detected - began)}",
+        f"Time to recovery: {words(i.ended - began + MINUTE * i.stated_off_min)}",
         "Simulated: yes",
     ]
     lessons = "\n\n".join(

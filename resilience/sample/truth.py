@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
 
-from . import gamedays, labels, wording, world
+from . import deployments, draw, effects, gamedays, graph, labels, limits, marketplace, planting, switches
+from .effects import Effects
 from .gamedays import Recording
-from .world import FIRST, LAST, Incident, World
+from .planting import STYLES
+from .switches import Switches
+from .world import FIRST, LAST, ZONE, Gap, Incident, World, streams
 
-# House style of each team: front matter, key and value lines, or sections after the SRE book.
-STYLES = ("front-matter", "key-value", "sre-book")
-_HOUSE = {
-    "discovery": 0, "checkout": 1, "payments": 2, "pricing": 0, "supply": 1, "identity": 2, "messaging": 1,
-    "platform": 2, "after-sales": 0,
-}  # fmt: skip
 MOMENTS = ("started", "detected", "acknowledged", "mitigated", "resolved")
-_MISSING: tuple[tuple[str, ...], ...] = (
-    ("detected",), ("started",), ("mitigated",), ("detected", "mitigated"), ("resolved",), ("started", "detected")
-)  # fmt: skip
-_WRONG_BY = (45, -20)  # minutes by which the stated recovery of two reports is off
-_UNEXPLAINED = 5  # reports that could not name a cause
-_LABELLED, _WRONG_LABELS = 0.4, 0.05
+_PER_REPORT = 1.17  # incidents drawn per report: some minor ones are never written down
+_EDGES = 22 / 150  # hidden dependencies per service
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The world, the labels that people gave (some wrong), and what the metrics showed on both GameDays."""
+    """The world, the labels that people gave (some wrong), what GameDays changed, and what the metrics showed on them."""
 
+    name: str
+    size: str
+    switches: Switches
     world: World
+    effects: Effects
     labels: tuple[labels.Label, ...]
     recordings: tuple[Recording, ...]
 
@@ -46,16 +43,27 @@ class Truth:
     @property
     def planted(self) -> dict[str, Any]:
         """What was planted on purpose, counted."""
-        known = self.world.incidents
+        known, wrong = self.world.incidents, [row.incident_id for row in self.labels if row.wrong]
+        stated = {
+            i.incident_id: f"recovery stated {i.stated_off_min} min off" for i in known if i.stated_off_min
+        }
+        slipped = {i.incident_id: "its end is dated before its start" for i in known if i.slipped_days}
         return {
             "incidents": len(known),
+            "unwritten": len(self.world.unwritten),
             "open": [i.incident_id for i in known if i.ended is None],
             "missing_times": {i.incident_id: list(i.missing) for i in known if i.missing},
-            "contradictions": {i.incident_id: i.stated_off_min for i in known if i.stated_off_min},
+            "contradictions": stated | slipped,
+            "duplicates": len(self.world.duplicates),
+            "starts_recorded_late": sum(i.late_min > 0 for i in known),
             "cause_not_stated": [i.incident_id for i in known if not i.cause_stated],
             "votes_not_followed": ["token-lifetime-flag"],
             "labels": len(self.labels),
-            "wrong_labels": [row.incident_id for row in self.labels if row.wrong],
+            "wrong_labels": wrong,
+            "hidden_edges": len(self.world.edges),
+            "saturating": [limit.service for limit in self.world.limits if limit.planted],
+            "deployments": len(self.world.deployments),
+            "costly_unrehearsed": [{"failure_class": c, "service": s} for c, s in draw.COSTLY],
             "classes": dict(sorted(Counter(i.failure_class for i in known).items())),
             "styles": dict(sorted(Counter(i.style for i in known).items())),
             "hands": dict(sorted(Counter(i.hand for i in known).items())),
@@ -64,12 +72,19 @@ class Truth:
     def as_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
         outage = next(i for i in self.world.incidents if i.outage)
+        by_number = {i.number: i.incident_id for i in self.world.incidents}
         return {
             "simulated": True,
             "seed": self.world.seed,
+            "world": self.name,
+            "size": self.size,
+            "switches": asdict(self.switches),
             "from": stamp(FIRST),
             "to": stamp(LAST),
+            "clock_changes": ["2019-10-27", "2020-03-29", "2020-10-25", "2021-03-28"],
             "planted": self.planted,
+            "periods": switches.periods(self.switches, FIRST, LAST),
+            "gamedays": [_gameday(self.effects, *row) for row in self.effects.overall],
             "telemetry_gaps": [gap.as_dict() for gap in self.world.gaps],
             "outage": {
                 "incident_id": outage.incident_id,
@@ -77,19 +92,31 @@ class Truth:
                 "from": stamp(outage.started),
                 "to": stamp(outage.mitigated),
             },
-            "services": [
-                {
-                    "service": s.name,
-                    "team": s.team,
-                    "tier": s.tier,
-                    "calls": list(s.calls),
-                    "growth_pct_per_year": round(s.growth * 100, 1),
-                }
-                for s in self.world.services
+            "services": _services(self.world),
+            "enlarged": [
+                {"from": str(a), "to": str(b), "times": limits.ENLARGED} for a, b in limits.enlargements()
             ],
+            "hidden_edges": [_edge(self.world, e) for e in self.world.edges],
             "incidents": [_incident(i) for i in self.world.incidents],
+            "unwritten": [_incident(i) for i in self.world.unwritten],
+            "prevented": [_incident(i) for i in self.world.prevented],
+            "duplicates": [
+                _incident(i) | {"duplicate_of": i.duplicate_of, "same_id": i.incident_id == i.duplicate_of}
+                for i in self.world.duplicates
+            ],
+            "deployments_behind": [
+                {"incident_id": by_number.get(d.behind), "service": d.service, "version": d.version, "at": stamp(d.started)}
+                for d in self.world.deployments
+                if d.behind is not None
+            ],
+            "cell_rates": {
+                "unit": "incidents per year before any effect",
+                "classes": list(draw.SHARES),
+                "services": [s.name for s in self.world.services],
+                "rates": np.round(self.world.cell_rates, 5).tolist(),
+            },
             "experiments": self.experiments,
-        }
+        }  # fmt: skip
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,84 +127,141 @@ def stamp(at: datetime | None) -> str | None:
     return None if at is None else f"{at:%Y-%m-%dT%H:%M:%S}Z"
 
 
+def plan(
+    seed: int,
+    *,
+    world: str = "base",
+    size: str = "full",
+    n_services: int | None = None,
+    n_incidents: int | None = None,
+) -> Truth:
+    """Decides everything that is true in one of `switches.WORLDS`, at one of `switches.SIZES` or other numbers."""
+    how = switches.WORLDS[world]
+    services, reports = n_services or switches.SIZES[size][0], n_incidents or switches.SIZES[size][1]
+    rngs = streams(seed)
+    known = marketplace.services(rngs["services"], services)
+    quiet = gamedays.quiet()
+    drawn = draw.draw(rngs["incidents"], known, round(reports * _PER_REPORT), quiet)
+    failures = Counter(i.services[0] for i in drawn.incidents if i.severity != draw.MINOR)
+    edges = graph.hidden(rngs["edges"], known, failures, round(_EDGES * services))
+    told = planting.tell(seed, rngs["reports"], draw.follow(seed, drawn.incidents, edges, quiet))
+    effect = effects.of_gamedays(how.effects)
+    written, unwritten, prevented = draw.happen(seed, told, how, effect, {s.name: s.team for s in known})
+    moves = deployments.migrations(rngs["deployments"], known)
+    happened = sorted([*written, *unwritten], key=lambda i: i.number)
+    final = World(
+        seed=seed,
+        services=known,
+        incidents=tuple(written),
+        unwritten=tuple(unwritten),
+        prevented=tuple(prevented),
+        duplicates=planting.duplicates(seed, written),
+        gaps=_gaps(known),
+        limits=limits.draw(rngs["limits"], known),
+        edges=edges if how.hidden_edges else (),
+        migrations=moves,
+        deployments=deployments.draw(rngs["deployments"], known, moves, happened),
+        cell_rates=drawn.cell_rates,
+    )
+    recordings = tuple(gamedays.record(final, rngs["gamedays"], name) for name in gamedays.DAYS)
+    return Truth(world, size, how, final, effect, labels.draw(seed, written), recordings)
+
+
+def _gaps(known: tuple[marketplace.Service, ...]) -> tuple[Gap, ...]:
+    """Two days on which the agents of two teams sent nothing, and a night on which nothing at all was kept."""
+    agents = tuple(s.name for s in known if s.team in ("supply", "pricing"))
+    return (
+        Gap("null", datetime(2019, 10, 8, 6, tzinfo=UTC), datetime(2019, 10, 10, 15, tzinfo=UTC), agents),
+        Gap(
+            "absent",
+            datetime(2020, 8, 19, 21, tzinfo=UTC),
+            datetime(2020, 8, 20, 4, tzinfo=UTC),
+            tuple(s.name for s in known),
+        ),
+    )
+
+
 def _incident(incident: Incident) -> dict[str, Any]:
-    held = [m for m in MOMENTS if m not in incident.missing and incident.at(m) is not None]
+    """True times, and under `recorded` what the report says where that is something else."""
+    written = [m for m in MOMENTS if incident.recorded(m) is not None]
     if incident.style == STYLES[2]:
-        held.remove("acknowledged")  # this house does not write it down
+        written.remove("acknowledged")  # this house does not write it down
     return {
-        "incident_id": incident.incident_id,
+        "number": incident.number,
+        "incident_id": incident.incident_id or None,
         "failure_class": incident.failure_class,
         "second_class": incident.second_class,
         "severity": f"SEV{incident.severity}",
         "services": list(incident.services),
         "teams": list(incident.teams),
         "detected_by": incident.found_by,
+        "over_hidden_edge_to": incident.follower,
         "started": stamp(incident.started),
         "detected": stamp(incident.detected),
         "acknowledged": stamp(incident.acknowledged),
         "mitigated": stamp(incident.mitigated),
         "resolved": stamp(incident.ended),
-        "report_holds": held,
+        "report_holds": [m for m in written if incident.recorded(m) == incident.at(m)],
+        "recorded": {m: stamp(incident.recorded(m)) for m in written if incident.recorded(m) != incident.at(m)},
         "style": incident.style,
         "hand": incident.hand,
         "cause_stated": incident.cause_stated,
         "stated_off_min": incident.stated_off_min,
+    }  # fmt: skip
+
+
+def _services(known: World) -> list[dict[str, Any]]:
+    moved = {m.service: m for m in known.migrations}
+    return [
+        {
+            "service": s.name,
+            "team": s.team,
+            "tier": s.tier,
+            "calls": list(s.calls),
+            "growth_pct_per_year": round(s.growth * 100, 1),
+            "limit_rps": limit.rps,
+            "limit_follows_growth": limit.follows,
+            **dict(zip(("saturates_on", "trend_saturates_on"), map(_day, limits.saturates(limit, s)), strict=True)),
+            "on_kubernetes_from": stamp(moved[s.name].at),
+            "p95_factor_on_kubernetes": moved[s.name].p95,
+        }
+        for s, limit in zip(known.services, known.limits, strict=True)
+    ]  # fmt: skip
+
+
+def _day(day: date | None) -> str | None:
+    return None if day is None else str(day)
+
+
+def _edge(known: World, edge: graph.HiddenEdge) -> dict[str, Any]:
+    both = [
+        i.incident_id
+        for i in known.incidents
+        if i.services[0] == edge.service and i.follower == edge.follower
+    ]
+    return {**asdict(edge), "incidents": both}  # fmt: skip
+
+
+def _gameday(changed: Effects, name: str, since: datetime, times: float) -> dict[str, Any]:
+    cells = [
+        {
+            "experiment_key": c.experiment_key,
+            "failure_class": c.failure_class,
+            "service": c.service,
+            "rate_factor": c.rate,
+            "detect_factor": c.detect,
+        }
+        for c in changed.cells
+        if c.gameday_id == name
+    ]
+    held_on = since.astimezone(ZONE).date()
+    return {
+        "gameday_id": name,
+        "held_on": str(held_on),
+        "effective_from": stamp(since),
+        "detect_factor": times,
+        "cells": cells,
     }
-
-
-def plan(seed: int, *, n_services: int = 36, n_incidents: int = 180) -> Truth:
-    """Decides the world, who writes about each incident and how, what is planted, and what people answer as labels."""
-    drawn = world.build(seed, n_services=n_services, n_incidents=n_incidents, quiet=gamedays.quiet())
-    rngs = world.streams(seed)
-    told = _plant(rngs["reports"], [_assign(rngs["reports"], i) for i in drawn.incidents])
-    told = _scenarios(rngs["reports"], told)
-    final = replace(drawn, incidents=tuple(told))
-    recordings = tuple(gamedays.record(final, rngs["gamedays"], name) for name in gamedays.DAYS)
-    answers = labels.draw(rngs["labels"], final.incidents, _LABELLED, _WRONG_LABELS)
-    return Truth(final, answers, recordings)
-
-
-def _assign(rng: np.random.Generator, incident: Incident) -> Incident:
-    """The first team's house style, one time in eight another; and one of the two halves of writers."""
-    style = _HOUSE[incident.teams[0]] if rng.random() < 0.875 else int(rng.integers(len(STYLES)))
-    half = wording.HALVES[int(rng.integers(2))]
-    return replace(incident, style=STYLES[style], half=half, hand=f"{STYLES[style]}-{half}")
-
-
-def _plant(rng: np.random.Generator, told: list[Incident]) -> list[Incident]:
-    """Missing times and unexplained causes in ordinary reports; contradictions where durations are stated."""
-    plain = [i for i, row in enumerate(told) if row.style != STYLES[2] and row.ended and not row.outage]
-    stated = [
-        i
-        for i, row in enumerate(told)
-        if row.style == STYLES[2] and row.ended and row.ended - row.started > timedelta(hours=1)
-    ]
-    # An open incident has no duration to state, and its house writes what is not known yet.
-    told = [
-        replace(row, style=STYLES[0], hand=f"{STYLES[0]}-{row.half}") if not row.ended else row
-        for row in told
-    ]
-    for i, missing in zip(rng.choice(plain, len(_MISSING), replace=False), _MISSING, strict=True):
-        told[i] = replace(told[i], missing=missing)
-    for i, off in zip(rng.choice(stated, len(_WRONG_BY), replace=False), _WRONG_BY, strict=True):
-        told[i] = replace(told[i], stated_off_min=off)
-    for i in rng.choice(len(told), _UNEXPLAINED, replace=False):
-        told[i] = replace(told[i], cause_stated=False)
-    return told
-
-
-def _scenarios(rng: np.random.Generator, told: list[Incident]) -> list[Incident]:
-    """The scenario that fits class and service and was told least often so far."""
-    used: Counter[tuple[str, str, int]] = Counter()
-    found = []
-    for row in told:
-        fit = wording.fitting(row.half, row.failure_class, row.services[0])
-        fit = [fit[int(i)] for i in rng.permutation(len(fit))]
-        best = min(fit, key=lambda i: used[row.half, row.failure_class, i])
-        used[row.half, row.failure_class, best] += 1
-        second = wording.scenarios(row.half, row.failure_class)[best].second
-        found.append(replace(row, scenario=best, second_class=second if row.cause_stated else None))
-    return found
 
 
 def _experiments(recording: Recording) -> list[dict[str, Any]]:

@@ -56,5 +56,6 @@ def voice(half: str) -> dict[str, Any]:
 
 def loss(half: str, service: str) -> str:
     """What customers felt while `service` did not work."""
-    fallback = {"one": "some functions of the shop were missing", "two": "minor functions unavailable"}
-    return voice(half)["loss"].get(service, fallback[half])
+    thing = service.rpartition("-")[0].replace("-", " ") or service  # made-up services are a thing and a part
+    fallback = {"one": f"everything about {thing} was missing", "two": f"{thing} functions unavailable"}
+    return str(voice(half)["loss"].get(service, fallback[half]))
