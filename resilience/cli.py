@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,7 +138,7 @@ def _tell_ingested(done: Ingested) -> None:
         "table": "other CSV",
         "gameday": "GameDay",
     }
-    read = ", ".join(f"{n} {names.get(kind, kind)}{"s" if n != 1 else ""}" for kind, n in done.files.items())
+    read = ", ".join(f"{n} {names.get(kind, kind)}{'s' if n != 1 else ''}" for kind, n in done.files.items())
     click.echo(f"Read {read}.")
     for commit in done.commits:
         parts = [f"{n} {word}" for n, word in _counted(commit)]
@@ -330,6 +330,81 @@ def docs(page: str) -> None:
         from .sources import gamedays as source
 
         click.echo(source.documentation(), nl=False)
+
+
+@main.group()
+def sync() -> None:
+    """Fetch what other systems keep only for a while. See `resilience sync datadog --help`."""
+
+
+@sync.command("datadog")
+@click.option(
+    "--config", "path", type=click.Path(path_type=Path), help="What to fetch [default: datadog.yml here]."
+)
+@click.option("--since", help="First date or moment [default: `since` of the file, else two years ago].")
+@click.option("--until", help="Date or moment at which to end [default: now].")
+@click.option("--dry-run", is_flag=True, help="Only say how many calls it would take.")
+@click.option("--host", help="Another server, such as http://127.0.0.1:8080.")
+@click.option(
+    "--parallel", type=click.IntRange(1, 16), default=4, show_default=True, help="Most calls at once."
+)
+@click.option(
+    "--max-wait",
+    type=click.FloatRange(0.01, 3600),
+    default=60.0,
+    show_default=True,
+    help="Longest wait, seconds.",
+)
+@_store_option
+def sync_datadog(
+    path: Path | None,
+    since: str | None,
+    until: str | None,
+    dry_run: bool,
+    host: str | None,
+    parallel: int,
+    max_wait: float,
+    root: str | None,
+) -> None:
+    """Archive series and records of Datadog, from where the last run got to; safe to stop and to run again.
+
+    Keys come from DD_API_KEY, DD_APP_KEY and DD_SITE in the environment. Exit code 2 where something is left.
+    """
+    import os
+
+    from . import sync as syncing
+    from .sources import datadog_config
+    from .sources.datadog_api import Api, Patience
+
+    workspace = _workspace()
+    config = datadog_config.read(path or workspace.root / "datadog.yml")
+    last = config.moment(until) if until else datetime.now(UTC)
+    first = config.moment(since or config.since or last - timedelta(days=730))
+    if first >= last:
+        raise InputError(f"{first:%Y-%m-%d %H:%M} is not before {last:%Y-%m-%d %H:%M}.", remedy="Swap them.")
+    store = _store(root)
+    if dry_run:
+        click.echo(syncing.forecast(config, store, first, last))
+        return
+    if host is not None:
+        try:
+            host = datadog_config.checked_host(host)
+        except ValueError as error:
+            raise InputError(f"--host: {error}.", remedy="Name a server that may see your keys.") from None
+    patience = Patience(wait_s=max_wait)
+    api = Api(os.environ, host=host or config.host, patience=patience, parallel=parallel)
+    with _progress("Fetching") as say:
+        done = syncing.series(api, store, config, first, last, parallel=parallel, say=say)
+    click.echo(f"{api.calls} calls ({api.retries} of them repeated), {done.points:,} points.")
+    for row in syncing.rows(done.commits).itertuples():
+        parts = [f"{n} {word}" for n, word in _counted(row)] or ["progress only"]
+        click.echo(f"  {row.table}: {', '.join(parts)} (version {row.version})")
+    if not done.commits:
+        click.echo("  Nothing changed.")
+    for line in done.failed[:20]:
+        click.echo(f"Not finished: {_safe(line)}", err=True)
+    if done.failed:
+        raise SystemExit(2)
 
 
 def _moment(text: str | None) -> datetime:

@@ -71,11 +71,28 @@ def _read(path: Path, name: str) -> FileRead:
     return FileRead("datadog", name, points, [])
 
 
+def plain(expression: str) -> bool:
+    """Whether `expression` is one query of one metric, without functions around it."""
+    return _QUERY.fullmatch(expression.strip()) is not None
+
+
+def points(request: dict[str, Any], response: Any, *, where: str, interval_s: float) -> list[Points]:
+    """Series of one v2 reply that was asked for at `interval_s`; `where` names it in errors. Raises InputError.
+
+    The interval is the one asked for, unless at least eight steps show that the server raised it: in a shorter reply
+    points that are missing look the same as a longer interval.
+    """
+    reply = _Reply(where, interval_s)
+    if not isinstance(response, dict):
+        raise reply.error("The reply is not an object.")
+    return reply.v2(request, response)
+
+
 class _Reply:
     """Checks one file; every error names it and shows at most 80 characters of it, without anything like a key."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, asked_s: float | None = None) -> None:
+        self.name, self.asked_s = name, asked_s
 
     def error(self, what: str, remedy: str = "Download the reply again.") -> InputError:
         return InputError(what, where=self.name, remedy=remedy)
@@ -219,8 +236,13 @@ class _Reply:
         return named, "unknown"
 
     def _step(self, at: np.ndarray, asked: dict[str, Any], metric: str) -> float:
-        if len(at) > 1:
-            return float(np.gcd.reduce(np.diff(np.sort(at)))) / 1e6
+        steps = np.diff(np.sort(at))
+        shared = float(np.gcd.reduce(steps)) / 1e6 if len(steps) else 0.0
+        if self.asked_s is not None:
+            raised = len(steps) >= 8 and shared > self.asked_s and np.mean(steps == shared * 1e6) >= 0.5
+            return shared if raised else self.asked_s
+        if shared:
+            return shared
         return self._interval(self.a((int, float), asked, "interval") / 1000, metric)
 
     def _interval(self, seconds: float, metric: str) -> float:
