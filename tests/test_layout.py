@@ -27,7 +27,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "workspace": BASE | {"sources"},
     "views": BASE | {"store", "analysis"},
     "pipeline": BASE | {"sources", "store", "analysis", "workspace"},
-    "sync": BASE | {"sources", "store"},
+    "archive": BASE,
+    "sync": BASE | {"sources", "store", "archive"},
     "report": BASE | {"store", "analysis", "workspace", "views", "pipeline"},
     "cli": BASE
     | {
