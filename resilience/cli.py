@@ -373,6 +373,8 @@ def sync_datadog(
     import os
 
     from . import sync as syncing
+    from . import sync_records
+    from .archive import Archive
     from .sources import datadog_config
     from .sources.datadog_api import Api, Patience
 
@@ -384,7 +386,7 @@ def sync_datadog(
         raise InputError(f"{first:%Y-%m-%d %H:%M} is not before {last:%Y-%m-%d %H:%M}.", remedy="Swap them.")
     store = _store(root)
     if dry_run:
-        click.echo(syncing.forecast(config, store, first, last))
+        click.echo(syncing.forecast(config, store, first, last, sync_records.parts(config)))
         return
     if host is not None:
         try:
@@ -394,16 +396,21 @@ def sync_datadog(
     patience = Patience(wait_s=max_wait)
     api = Api(os.environ, host=host or config.host, patience=patience, parallel=parallel)
     with _progress("Fetching") as say:
-        done = syncing.series(api, store, config, first, last, parallel=parallel, say=say)
-    click.echo(f"{api.calls} calls ({api.retries} of them repeated), {done.points:,} points.")
-    for row in syncing.rows(done.commits).itertuples():
+        archive = Archive(workspace.root / "data" / "raw" / "datadog")
+        done = sync_records.records(api, store, archive, config, first, last, say=say)
+        series = syncing.series(api, store, config, first, last, parallel=parallel, say=say)
+    failed, commits = done.failed + series.failed, done.commits + series.commits
+    click.echo(
+        f"{api.calls} calls ({api.retries} of them repeated), {series.points:,} points, {done.records:,} records."
+    )
+    for row in syncing.rows(commits).itertuples():
         parts = [f"{n} {word}" for n, word in _counted(row)] or ["progress only"]
         click.echo(f"  {row.table}: {', '.join(parts)} (version {row.version})")
-    if not done.commits:
+    if not commits:
         click.echo("  Nothing changed.")
-    for line in done.failed[:20]:
+    for line in failed[:20]:
         click.echo(f"Not finished: {_safe(line)}", err=True)
-    if done.failed:
+    if failed:
         raise SystemExit(2)
 
 

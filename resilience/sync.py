@@ -51,7 +51,6 @@ class Synced:
 
     commits: list[Commit] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    calls: int = 0
     points: int = 0
     records: int = 0
 
@@ -81,7 +80,7 @@ def plan(config: Config, store: Store, since: datetime, until: datetime) -> dict
     }
 
 
-def forecast(config: Config, store: Store, since: datetime, until: datetime) -> str:
+def forecast(config: Config, store: Store, since: datetime, until: datetime, others: list[str]) -> str:
     """How many calls a sync would take, in words; asks nobody."""
     todo = plan(config, store, since, until)
     calls = sum(map(len, todo.values()))
@@ -90,8 +89,12 @@ def forecast(config: Config, store: Store, since: datetime, until: datetime) -> 
         f"{until:%Y-%m-%d %H:%M} UTC."
     ]
     lines += [f"  {len(found):5} {query.name}" for query, found in todo.items()]
+    if others:
+        lines.append(
+            f"  and at least one each for {', '.join(others)}; how many pages they have is not known before."
+        )
     lines.append(
-        "They count against the rate limit of timeseries queries of your organisation (1600 per hour unless agreed "
+        "Series count against the rate limit of timeseries queries of your organisation (1600 per hour unless agreed "
         "otherwise); the headers of each reply say what is left, and the sync follows them."
     )
     return "\n".join(lines)

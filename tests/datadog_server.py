@@ -93,6 +93,7 @@ class Server(ThreadingHTTPServer):
         self.seen: list[tuple[str, Any]] = []
         self.struck: list[str] = []
         self.forbidden = False
+        self.refused = ""
         self.slow_s = 0.0
 
     @property
@@ -136,6 +137,9 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(self.server.slow_s)
         fault = self.server.strike()
         if fault is not None and self._fault(fault):
+            return
+        if parts.path == self.server.refused:
+            self._deliver(None, None)
             return
         reply = self._answer(parts.path, body, parse_qs(parts.query))
         self._deliver(reply, fault)
@@ -206,6 +210,48 @@ class _Handler(BaseHTTPRequestHandler):
             return self.server.world.reply(
                 metric, about["from"] // 1000, about["to"] // 1000, about["interval"] // 1000
             )
+        return self._records(path, body, asked)
+
+    def _records(self, path: str, body: Any, asked: dict[str, list[str]]) -> Any:
+        """Pages, smaller than asked for; events come reordered, and two of each page come again on the next."""
+        have = self.server.world.records
+
+        def page(name: str, size: str, offset: str, most: int) -> list[Any]:
+            first, step = int(asked.get(offset, ["0"])[0]), min(int(asked.get(size, ["10"])[0]), most)
+            return have.get(name, [])[first : first + step]
+
+        if path == "/api/v2/incidents":
+            return {"data": page("incidents", "page[size]", "page[offset]", 7)}
+        if path == "/api/v2/incidents/search":
+            found = [{"data": one} for one in page("searched", "page[size]", "page[offset]", 5)]
+            return {"data": {"attributes": {"incidents": found}}}
+        if path.startswith("/api/v2/incidents/"):
+            uid, what = path.split("/")[4:6]
+            return {"data": have.get(f"{what} {uid}", [])}
+        if path == "/api/v1/monitor":
+            first, step = int(asked["page"][0]), int(asked["page_size"][0])
+            return have.get("monitors", [])[first * step : (first + 1) * step]
+        if path == "/api/v2/catalog/relation":
+            return {"data": page("relations", "page[limit]", "page[offset]", 9)}
+        if path == "/api/v1/slo":
+            return {"data": page("slos", "limit", "offset", 3), "error": None}
+        if path.startswith("/api/v1/slo/"):
+            month = pd.Timestamp(int(asked["from_ts"][0]), unit="s", tz="UTC").month
+            value = None if month == 2 else 99.0 + month / 100
+            errors = [{"error_message": "no data", "error_type": "X"}] if value is None else []
+            return {"data": {"overall": {"sli_value": value, "errors": errors}}, "errors": None}
+        if path == "/api/v2/dora/deployments":
+            about = body["data"]["attributes"]
+            inside = [d for d in have.get("deployments", [])
+                      if about["from"][:19] <= d["attributes"]["started_at"][:19] < about["to"][:19]]  # fmt: skip
+            return {"data": inside[: min(about["limit"], 1000)]}
+        if path == "/api/v2/events/search":
+            about, first = body["filter"], int(body["page"].get("cursor", "0"))
+            inside = [e for e in have.get("events", [])
+                      if about["from"][:19] <= e["attributes"]["timestamp"][:19] < about["to"][:19]]  # fmt: skip
+            self.server.chance.shuffle(some := inside[max(first - 2, 0) : first + 6])
+            after = {"meta": {"page": {"after": str(first + 6)}}} if first + 6 < len(inside) else {}
+            return {"data": some, **after}
         return None
 
 

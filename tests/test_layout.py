@@ -28,7 +28,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views": BASE | {"store", "analysis"},
     "pipeline": BASE | {"sources", "store", "analysis", "workspace"},
     "archive": BASE,
-    "sync": BASE | {"sources", "store", "archive"},
+    "sync": BASE | {"sources", "store"},
+    "sync_records": BASE | {"sources", "store", "archive", "sync"},
     "report": BASE | {"store", "analysis", "workspace", "views", "pipeline"},
     "cli": BASE
     | {
@@ -41,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "pipeline",
         "archive",
         "sync",
+        "sync_records",
         "report",
     },
 }
