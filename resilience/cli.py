@@ -414,6 +414,38 @@ def sync_datadog(
         raise SystemExit(2)
 
 
+@main.group("store")
+def store_group() -> None:
+    """Look after the files of the store. See `resilience store clean --help`."""
+
+
+@store_group.command("clean")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--hours", type=click.IntRange(1), default=24, show_default=True, help="Younger files stay.")
+@click.option("--versions", is_flag=True, help="Also old versions that no report names.")
+@click.option(
+    "--reports",
+    "folders",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where else reports lie; may be repeated.",
+)
+@_store_option
+def store_clean(
+    dry_run: bool, hours: int, versions: bool, folders: tuple[Path, ...], root: str | None
+) -> None:
+    """Remove files that no version uses, such as a killed process leaves; never what a provenance.json names."""
+    from . import clean
+
+    places = [_workspace().reports, *folders]
+    done = clean.clean(_store(root), places, hours=hours, versions=versions, dry_run=dry_run)
+    for one in done:
+        kept = f", {one.named} version(s) kept because reports name them" if versions and one.named else ""
+        click.echo(f"  {one.table}: {one.files} file(s) {'would go' if dry_run else 'removed'}{kept}")
+    if not done:
+        click.echo("Nothing to remove.")
+
+
 def _moment(text: str | None) -> datetime:
     try:
         moment = datetime.now(UTC) if text is None else datetime.fromisoformat(text)

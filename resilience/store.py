@@ -133,6 +133,28 @@ class Store:
             remedy="Nothing is lost; run the command again.",
         )
 
+    def clean(self, table: str, keep: Iterable[int] | None, *, hours: int, dry_run: bool) -> list[str]:
+        """Removes files older than `hours` that belong to no version, or, with `keep`, to no version worth keeping.
+
+        `keep` None keeps every version; else the present one and those named. Returns the files, relative to the
+        table; where there is none, nothing is committed. `dry_run` only lists them.
+        """
+        delta = self._open(table)
+        if delta is None:
+            return []
+        present = delta.version()
+        wanted = range(present + 1) if keep is None else {*keep, present}
+        options = {
+            "retention_hours": hours,
+            "enforce_retention_duration": False,
+            "full": True,
+            "keep_versions": sorted(version for version in wanted if 0 <= version <= present),
+        }
+        found: list[str] = delta.vacuum(dry_run=True, **options)
+        if found and not dry_run:
+            delta.vacuum(dry_run=False, **options)
+        return found
+
     def version(self, table: str) -> int | None:
         """Version of `table` that `load` reads, or None where the table does not exist yet."""
         delta = self._open(table)

@@ -88,6 +88,14 @@ def points(request: dict[str, Any], response: Any, *, where: str, interval_s: fl
     return reply.v2(request, response)
 
 
+def points_v1(response: Any, *, where: str) -> list[Points]:
+    """Series of one v1 reply. Raises InputError."""
+    reply = _Reply(where)
+    if not isinstance(response, dict):
+        raise reply.error("The reply is not an object.")
+    return reply.v1(response)
+
+
 class _Reply:
     """Checks one file; every error names it and shows at most 80 characters of it, without anything like a key."""
 
