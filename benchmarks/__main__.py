@@ -154,10 +154,10 @@ def datadog_replies() -> None:
         return lambda: client.deserialize(text, (model,), True)
 
     def raw_v1() -> object:
-        return datadog.points_v1(orjson.loads(v1), where="benchmark")
+        return datadog.points_v1(datadog.loads(v1), where="benchmark")
 
     def raw_v2() -> object:
-        return datadog.points(request, orjson.loads(v2), where="benchmark", interval_s=60)
+        return datadog.points(request, datadog.loads(v2), where="benchmark", interval_s=60)
 
     compare(
         "v1 reply to float arrays, 150 000 points", raw_v1, typed(v1, MetricsQueryResponse), "typed client"

@@ -30,6 +30,7 @@ from urllib3 import Retry
 from urllib3.exceptions import HTTPError
 
 from ..errors import InputError
+from .datadog import loads
 
 MAX_BYTES = 200_000_000
 """Largest reply that is read, decompressed."""
@@ -235,7 +236,7 @@ class Api:
                 raw = raw.replace(key, b"[removed]")
         self._limit(name, dict(http.headers))
         try:
-            return Reply(raw, orjson.loads(raw))
+            return Reply(raw, loads(raw))
         except orjson.JSONDecodeError:
             raise _Broken("a reply that is cut off or not JSON") from None
 
