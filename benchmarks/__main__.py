@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -11,13 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pandas as pd
+from datadog_api_client import ApiClient, Configuration
+from datadog_api_client.v1.model.metrics_query_response import MetricsQueryResponse
+from datadog_api_client.v2.model.timeseries_formula_query_response import TimeseriesFormulaQueryResponse
 from deltalake import DeltaTable, write_deltalake
 
 from resilience import schema
 from resilience.analysis import capacity
 from resilience.sources import datadog
 from resilience.store import Store
+from tests import datadog_server
 
 PAIRS = 5
 
@@ -112,11 +118,101 @@ def week_profile(rows: pd.DataFrame) -> None:
     )
 
 
+def datadog_replies() -> None:
+    """100 series x 1500 points, bytes to float arrays, against the client's typed models on the same bytes."""
+    rng, at = np.random.default_rng(3), 1_600_000_000_000 + 60_000 * np.arange(1500)
+    values = rng.random((100, 1500)).round(4).tolist()
+    one = {
+        "metric": "m",
+        "interval": 60,
+        "expression": "avg:m{*}",
+        "unit": None,
+        "start": int(at[0]),
+        "end": int(at[-1]),
+    }
+    v1 = orjson.dumps(
+        {
+            "status": "ok", "res_type": "time_series", "query": "avg:m{*} by {service}", "message": "",
+            "from_date": int(at[0]), "to_date": int(at[-1]), "group_by": ["service"],
+            "series": [
+                {**one, "scope": f"service:{i}", "tag_set": [f"service:{i}"], "length": 1500, "display_name": "m",
+                 "pointlist": [[float(t), v] for t, v in zip(at.tolist(), row, strict=True)]}
+                for i, row in enumerate(values)
+            ],
+        }
+    )  # fmt: skip
+    groups = [{"group_tags": [f"service:{i}"], "query_index": 0, "unit": None} for i in range(100)]
+    found = {"series": groups, "times": at.tolist(), "values": values}
+    v2 = orjson.dumps({"data": {"id": "0", "type": "timeseries_response", "attributes": found}})
+    query = {"data_source": "metrics", "name": "a", "query": "avg:m{*} by {service}"}
+    asked = {"interval": 60_000, "queries": [query], "formulas": [{"formula": "a"}]}
+    request = {"data": {"type": "timeseries_request", "attributes": asked}}
+
+    def typed(raw: bytes, model: type) -> Callable[[], object]:
+        client = ApiClient(Configuration(api_key={"apiKeyAuth": "x", "appKeyAuth": "x"}))
+        text = raw.decode()
+        return lambda: client.deserialize(text, (model,), True)
+
+    def raw_v1() -> object:
+        return datadog.points_v1(datadog.loads(v1), where="benchmark")
+
+    def raw_v2() -> object:
+        return datadog.points(request, datadog.loads(v2), where="benchmark", interval_s=60)
+
+    compare(
+        "v1 reply to float arrays, 150 000 points", raw_v1, typed(v1, MetricsQueryResponse), "typed client"
+    )
+    compare(
+        "v2 reply to float arrays, 150 000 points",
+        raw_v2,
+        typed(v2, TimeseriesFormulaQueryResponse),
+        "typed client",
+    )
+
+
+LONG = """
+import resource, sys
+from datetime import datetime, UTC
+from resilience import sync
+from resilience.sources import datadog_config
+from resilience.sources.datadog_api import Api
+from resilience.store import Store
+root, host, days = sys.argv[1:]
+query = {"name": "m", "expression": "avg:m{*}", "interval": 60}
+config = datadog_config.Config.model_validate({"queries": [query]})
+since = datetime(2018, 1, 1, tzinfo=UTC)
+until = datetime.fromtimestamp(since.timestamp() + int(days) * 86400, UTC)
+api = Api({"DD_API_KEY": "k" * 32, "DD_APP_KEY": "a" * 40}, host=host)
+done = sync.series(api, Store(root), config, since, until, say=lambda *_: None)
+print(done.points, api.calls, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def long_sync(folder: Path) -> None:
+    """Peak memory of archiving one query at one minute: two years against sixty days."""
+    world = datadog_server.World(step=60, groups=("a",))
+    for days in (60, 730):
+        with datadog_server.serving(world) as server:
+            start = time.perf_counter()
+            run = [sys.executable, "-c", LONG, str(folder / f"long{days}"), server.url, str(days)]
+            points, calls, peak = subprocess.run(
+                run, check=True, capture_output=True, text=True
+            ).stdout.split()
+            passed = time.perf_counter() - start
+        print(
+            f"sync {days:3} days at 1 minute: {int(points):9,} points {calls:>4} calls {passed:6.1f} s   "
+            f"peak {int(peak):,} MB",
+            flush=True,
+        )
+
+
 def main() -> int:
     rows = hourly(services=60, weeks=104)
     with tempfile.TemporaryDirectory() as name:
         saved_response(Path(name))
         store_again(Path(name), rows)
+        long_sync(Path(name))
+    datadog_replies()
     week_profile(rows)
     return 0
 

@@ -381,6 +381,76 @@ class Corrections(_Table):
     line: int = _column("Line in that file, from 1", ge=1)
 
 
+class Events(_Table):
+    """One row per event of the monitoring system: deploys, alerts, changes."""
+
+    event_id: str = _column("Identifier given by the source")
+    at: Time = _column("When", "UTC")
+    title: str = _maybe("Title as written; untrusted text")
+    text: str = _maybe("Message as written; untrusted text")
+    status: str = _maybe("Status as written, e.g. error")
+    service: str = _maybe("Service, from the tags or as stated")
+    tags: str = _maybe("Sorted tags, joined by ','")
+    source: str = _column("System it was fetched from")
+
+
+class Monitors(_Table):
+    """One row per monitor, as it stood when it was last fetched."""
+
+    monitor_id: str = _column("Identifier given by the source")
+    name: str = _column("Name as written; untrusted text")
+    kind: str = _maybe("Type of the monitor as written, e.g. query alert")
+    query: str = _maybe("What it watches, as written")
+    state: str = _maybe("State as written, e.g. OK, Alert, No Data")
+    state_since: Time = _maybe("When it entered that state", "UTC")
+    service: str = _maybe("Service, from the tags")
+    tags: str = _maybe("Sorted tags, joined by ','")
+    created_at: Time = _maybe("When it was made", "UTC")
+    modified_at: Time = _maybe("When its definition was last changed", "UTC")
+    source: str = _column("System it was fetched from")
+
+
+class SloHistory(_Table):
+    """One row per service level objective and calendar month (UTC); a month without data has no value."""
+
+    slo_id: str = _column("Identifier given by the source")
+    month_at: Time = _column("First moment of the month", "UTC")
+    until_at: Time = _column("End of what was measured; before the month's end where that lies ahead", "UTC")
+    name: str = _column("Name as written; untrusted text")
+    kind: str = _maybe("metric, monitor or time_slice, as written")
+    service: str = _maybe("Service, from the tags")
+    target_percent: float = _maybe("Target of its first time frame", "percent")
+    value_percent: float = _maybe("Share of good events or time; null where there is no data", "percent")
+    error: str = _maybe("Why there is no value, as the source says it")
+    source: str = _column("System it was fetched from")
+
+
+class ServiceEdges(_Table):
+    """One row per relation of the service catalog, declared or discovered."""
+
+    edge_id: str = _column("Identifier given by the source")
+    from_kind: str = _column("Kind of the first, e.g. service, api, team")
+    from_name: str = _column("Name of the first")
+    relation: str = _column("Relation as written, e.g. RelationTypeDependsOn")
+    to_kind: str = _column("Kind of the second")
+    to_name: str = _column("Name of the second")
+    origin: str = _maybe("Where the catalog has it from, e.g. schema or discovery")
+    source: str = _column("System it was fetched from")
+
+
+class Deployments(_Table):
+    """One row per deployment of a service."""
+
+    deployment_id: str = _column("Identifier given by the source")
+    service: str = _column("Service name")
+    started_at: Time = _column("When it began", "UTC")
+    finished_at: Time = _maybe("When it ended", "UTC")
+    environment: str = _maybe("Where, as written")
+    version: str = _maybe("Version, as written")
+    team: str = _maybe("Team, as written")
+    source: str = _column("System it was fetched from")
+
+
 TABLES: dict[str, tuple[type[pa.DataFrameModel], tuple[str, ...]]] = {
     "incidents": (Incidents, ("incident_id",)),
     "incident_services": (IncidentServices, ("incident_id", "service")),
@@ -406,6 +476,11 @@ TABLES: dict[str, tuple[type[pa.DataFrameModel], tuple[str, ...]]] = {
     "incident_names": (IncidentNames, ("incident_id", "name")),
     "incident_links": (IncidentLinks, ("incident_id", "other_id")),
     "corrections": (Corrections, ("target", "row_key", "column_name")),
+    "events": (Events, ("event_id",)),
+    "monitors": (Monitors, ("monitor_id",)),
+    "slo_history": (SloHistory, ("slo_id", "month_at")),
+    "service_edges": (ServiceEdges, ("edge_id",)),
+    "deployments": (Deployments, ("deployment_id",)),
 }
 
 GAMEDAY_TABLES = tuple(name for name in TABLES if name.startswith(("gameday", "experiment")))

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, QueryBuilder, WriterProperties
+import pyarrow.compute as pc
+from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from . import schema
@@ -65,7 +66,7 @@ class Store:
             return schema.frame(table)
         conditions = [f"{column} IN ({_literals(values)})" for column, values in (where or {}).items()]
         if between is not None:
-            first, last = (f"to_timestamp_micros({pd.Timestamp(t).value // 1000})" for t in between)
+            first, last = (_micros(pd.Timestamp(t).value // 1000) for t in between)
             conditions.append(f"at >= {first} AND at < {last}")
         wanted = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         query = "SELECT * FROM t" + wanted  # noqa: S608 (values are escaped by _literals)
@@ -84,13 +85,21 @@ class Store:
         return pa.table(QueryBuilder().register("t", delta).execute(query)).to_pandas()
 
     def upsert(
-        self, table: str, rows: pd.DataFrame, *, replacing: tuple[str, Iterable[str]] | None = None
+        self,
+        table: str,
+        rows: pd.DataFrame,
+        *,
+        replacing: tuple[str, Iterable[str]] | None = None,
+        marks: Mapping[str, int] | None = None,
     ) -> Commit:
         """Insert new rows and update changed ones by key; commits nothing where nothing changed.
 
         `replacing=(column, values)` also deletes stored rows whose column holds one of the values and whose key
         is not in `rows`: what a re-read file no longer says. Another writer's commit in between is not an error:
         the merge is redone on the new version. Raises InputError, naming the batch, if that never succeeds.
+
+        `marks` are watermarks that travel in the same commit as the rows, each only forward (`Store.mark` reads one
+        back). Where no row changed, nothing is committed and the marks stay: see `Store.advance`.
         """
         schema.check(table, rows)
         stale = None if replacing is None else (replacing[0], sorted(set(replacing[1])))
@@ -99,14 +108,61 @@ class Store:
         arrow = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
         for attempt in range(_ATTEMPTS):
             try:
-                return self._merge(table, arrow, stale)
+                return self._merge(table, arrow, stale, marks or {})
             except CommitFailedError:
-                time.sleep(random.uniform(0.01, 0.05) * min(attempt + 1, 20))  # noqa: S311 (jitter, not secrecy)
+                _pause(attempt)
         raise InputError(
             f"{len(rows)} row(s) of {table} could not be committed: other writers kept changing the table.",
             where=self.root,
             remedy="Nothing of this batch was written; run the command again.",
         )
+
+    def mark(self, table: str, name: str) -> int | None:
+        """The watermark `name` that the commits of `table` carry, or None."""
+        delta = self._open(table)
+        return None if delta is None else delta.transaction_version(name)
+
+    def advance(self, table: str, marks: Mapping[str, int]) -> Commit:
+        """Moves watermarks forward where there is no row to go with them: a commit of `table` without data."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                empty = pa.Table.from_pandas(schema.frame(table), preserve_index=False)
+                delta = self._open_or_create(table, empty.schema.remove_metadata())
+                if not _forward(delta, marks):
+                    return Commit(table, 0, 0, 0, None)
+                delta.create_write_transaction(
+                    [], "append", delta.schema(), commit_properties=_properties(delta, marks)
+                )
+                return Commit(table, 0, 0, 0, self.version(table))
+            except CommitFailedError:
+                _pause(attempt)
+        raise InputError(
+            f"The progress on {table} could not be recorded: other writers kept changing the table.",
+            where=self.root,
+            remedy="Nothing is lost; run the command again.",
+        )
+
+    def clean(self, table: str, keep: Iterable[int] | None, *, hours: int, dry_run: bool) -> list[str]:
+        """Removes files older than `hours` that belong to no version, or, with `keep`, to no version worth keeping.
+
+        `keep` None keeps every version; else the present one and those named. Returns the files, relative to the
+        table; where there is none, nothing is committed. `dry_run` only lists them.
+        """
+        delta = self._open(table)
+        if delta is None:
+            return []
+        present = delta.version()
+        wanted = range(present + 1) if keep is None else {*keep, present}
+        options = {
+            "retention_hours": hours,
+            "enforce_retention_duration": False,
+            "full": True,
+            "keep_versions": sorted(version for version in wanted if 0 <= version <= present),
+        }
+        found: list[str] = delta.vacuum(dry_run=True, **options)
+        if found and not dry_run:
+            delta.vacuum(dry_run=False, **options)
+        return found
 
     def version(self, table: str) -> int | None:
         """Version of `table` that `load` reads, or None where the table does not exist yet."""
@@ -138,25 +194,31 @@ class Store:
                 remedy="Check that the store is whole, or build it again with `resilience ingest`.",
             ) from error
 
-    def _create(self, table: str, columns: pa.Schema) -> DeltaTable:
-        return DeltaTable.create(
-            f"{self.root}/{table}", schema=columns, mode="ignore", configuration=_RETENTION, name=table
-        )
-
-    def _merge(self, table: str, rows: pa.Table, stale: tuple[str, list[str]] | None) -> Commit:
+    def _open_or_create(self, table: str, columns: pa.Schema) -> DeltaTable:
         try:
-            delta = self._open(table) or self._create(table, rows.schema)
+            return self._open(table) or DeltaTable.create(
+                f"{self.root}/{table}", schema=columns, mode="ignore", configuration=_RETENTION, name=table
+            )
         except DeltaError as error:  # two first writers met: the other one's table is there now
             raise CommitFailedError(str(error)) from error
+
+    def _merge(
+        self, table: str, rows: pa.Table, stale: tuple[str, list[str]] | None, marks: Mapping[str, int]
+    ) -> Commit:
+        delta = self._open_or_create(table, rows.schema)
         keys = schema.key(table)
         others = [column for column in rows.column_names if column not in keys]
+        match = " AND ".join(f"t.{column} = s.{column}" for column in keys)
+        if "at" in keys and len(rows):  # says nothing new, but lets the merge leave out files of other times
+            first, last = (_micros(value) for value in _range(rows["at"]))
+            match += f" AND t.at >= {first} AND t.at <= {last}"
         merge = delta.merge(
             rows,
-            " AND ".join(f"t.{column} = s.{column}" for column in keys),
+            match,
             source_alias="s",
             target_alias="t",
             writer_properties=WriterProperties(compression="ZSTD"),
-            commit_properties=CommitProperties(max_commit_retries=0),
+            commit_properties=_properties(delta, marks),
         ).when_not_matched_insert_all()
         if others:  # null-safe: null = null is not a change
             merge = merge.when_matched_update_all(
@@ -172,6 +234,30 @@ class Store:
         )
         changed = inserted + updated + deleted > 0
         return Commit(table, inserted, updated, deleted, delta.version() if changed else None)
+
+
+def _forward(delta: DeltaTable, marks: Mapping[str, int]) -> dict[str, int]:
+    """Those of `marks` that lie beyond what `delta` carries already."""
+    return {name: at for name, at in marks.items() if at > (delta.transaction_version(name) or 0)}
+
+
+def _properties(delta: DeltaTable, marks: Mapping[str, int]) -> CommitProperties:
+    moved = [Transaction(name, at) for name, at in sorted(_forward(delta, marks).items())]
+    return CommitProperties(max_commit_retries=0, app_transactions=moved or None)
+
+
+def _pause(attempt: int) -> None:
+    time.sleep(random.uniform(0.01, 0.05) * min(attempt + 1, 20))  # noqa: S311 (jitter, not secrecy)
+
+
+def _range(times: pa.ChunkedArray) -> tuple[int, int]:
+    """First and last of `times` in microseconds."""
+    found = pc.min_max(times.cast(pa.int64()))
+    return found["min"].as_py(), found["max"].as_py()
+
+
+def _micros(at: int) -> str:
+    return f"to_timestamp_micros({at})"
 
 
 def _literals(values: Iterable[str]) -> str:

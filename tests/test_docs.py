@@ -43,7 +43,10 @@ def test_every_command_and_option_is_documented() -> None:
             continue
         assert f"## resilience {name}" in page, f"docs/commands.md lacks {name}"
         section = page.split(f"## resilience {name}\n")[1].split("\n## ")[0]
-        for option in command.params:
+        parts = getattr(command, "commands", {})
+        for part in parts:
+            assert f"`resilience {name} {part}" in section, f"docs/commands.md: {name} lacks {part}"
+        for option in [*command.params, *(o for part in parts.values() for o in part.params)]:
             longest = max(option.opts, key=len)
             assert longest.lower() in section.lower(), f"docs/commands.md: {name} lacks {longest}"
 

@@ -1,0 +1,317 @@
+"""`resilience sync datadog`, the records: incidents, events, monitors, SLOs, catalog relations, deployments.
+
+Each reply is archived as it came before anything is made of it. Lists that cannot be asked for by date are fetched
+whole (a call per hundred records or more); events and deployments go on from a watermark in the commit of their rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+import pandas as pd
+
+from .archive import Archive
+from .errors import InputError
+from .sources import datadog_records
+from .sources.datadog_api import Api, Refused, Reply, Unreachable
+from .sources.datadog_config import Config
+from .sources.datadog_records import Records
+from .sources.datadog_synced import incident
+from .store import Store
+from .sync import Say, Synced
+
+PAGE = {"incidents": 100, "incident_search": 100, "monitors": 1000, "slos": 1000, "relations": 100}
+EVENTS = 1000
+_PAGES = 100_000
+
+
+def parts(config: Config) -> list[str]:
+    """Names of the parts that are switched on, in the order in which they are fetched."""
+    names = ("incidents", "monitors", "relations", "deployments", "slos", "events")
+    return [name for name in names if getattr(config, name)]
+
+
+def records(
+    api: Api, store: Store, archive: Archive, config: Config, since: datetime, until: datetime, *, say: Say
+) -> Synced:
+    """Fetches every part that is switched on. A part that is refused is listed, and the others go on.
+
+    Stops where Datadog cannot be reached. Returns what was done; raises only what the store raises.
+    """
+    fetch = _Fetch(api, store, archive, config, since, until)
+    wanted = parts(config)
+    for i, name in enumerate(wanted):
+        say(name, i, len(wanted))
+        try:
+            getattr(fetch, name)()
+        except Unreachable as error:
+            fetch.result.failed.append(f"{name}: {error}")
+            break
+        except InputError as error:
+            fetch.result.failed.append(f"{name}: {error}")
+    return fetch.result
+
+
+class _Fetch:
+    def __init__(
+        self, api: Api, store: Store, archive: Archive, config: Config, since: datetime, until: datetime
+    ) -> None:
+        self._api, self._store, self._archive, self._config = api, store, archive, config
+        self._since, self._until = since, until
+        self.result = Synced()
+
+    def incidents(self) -> None:
+        into = Records(self._config.services, "incidents")
+        found: dict[str, dict[str, Any]] = {}
+        kept: dict[str, str] = {}
+        for part, item in (
+            ("incidents", lambda page: _at(page, "data")),
+            ("incident_search", lambda page: [_at(one, "data") for one in _at(page, "data", "attributes", "incidents")]),
+        ):  # fmt: skip
+            more: dict[str, Any] = (
+                {} if part == "incidents" else {"query": "state:(active OR stable OR resolved)"}
+            )
+            for records, where in self._pages(part, item, "page_size", "page_offset", **more):
+                for record in records:
+                    into.where = where
+                    if (known := into.record(record)) is None:
+                        continue
+                    analytics = _at(record, "attributes", "field_analytics")
+                    if known[0] in found and part == "incident_search":
+                        if isinstance(found[known[0]].get("attributes"), dict) and analytics:
+                            found[known[0]]["attributes"]["field_analytics"] = analytics
+                        continue
+                    found[known[0]], kept[known[0]] = known[1], where
+        for uid, record in sorted(found.items()):
+            into.where = kept[uid]
+            incident(
+                into, record, self._beside("impacts", uid, record), self._beside("attachments", uid, record)
+            )
+        self._commit(into)
+
+    def _beside(self, part: str, uid: str, record: dict[str, Any]) -> list[Any]:
+        """Impacts or attachments of an incident: not asked for where it says that it has none, or nothing changed."""
+        stated = _at(record, "relationships", part, "data")
+        if isinstance(stated, list) and not stated:
+            return []
+        request = {"incident": uid, "modified": _at(record, "attributes", "modified")}
+        digest = self._archive.last(part, request)
+        over = _at(record, "attributes", "resolved") is not None
+        if digest is not None and over:
+            reply = orjson.loads(self._archive.read(part, digest))
+        else:
+            reply = self._kept(part, request, self._api.call(part, incident_id=uid))[0]
+        found = _at(reply, "data")
+        return found if isinstance(found, list) else []
+
+    def monitors(self) -> None:
+        self._all("monitors", datadog_records.monitor, lambda page: page, "page_size", "page", by_page=True)
+
+    def relations(self) -> None:
+        self._all(
+            "relations",
+            datadog_records.relation,
+            lambda page: _at(page, "data"),
+            "page_limit",
+            "page_offset",
+            include_discovered=True,
+        )
+
+    def _all(
+        self,
+        part: str,
+        read: Callable[[Records, Any], None],
+        item: Callable[[Any], Any],
+        *names: str,
+        **more: Any,
+    ) -> None:
+        into = Records(self._config.services, part)
+        for records, where in self._pages(part, item, *names, **more):
+            into.where = where
+            for record in records:
+                read(into, record)
+        self._commit(into)
+
+    def slos(self) -> None:
+        """One row per SLO and calendar month; what is stored is not asked for again."""
+        into = Records(self._config.services, "slos")
+        there = self._store.load("slo_history")
+        done = set(zip(there["slo_id"], there["month_at"], there["until_at"], strict=True))
+        months = list(_months(self._since, self._until))
+        for records, where in self._pages("slos", lambda page: _at(page, "data"), "limit", "offset"):
+            for slo in records:
+                into.where = where
+                if (known := into.record(slo)) is None:
+                    continue
+                made = into.time(known[0], known[1], "created_at")
+                for month, end in months:
+                    if (known[0], month, end) in done or (made is not None and end <= made):
+                        continue
+                    span = {"from_ts": int(month.timestamp()), "to_ts": int(end.timestamp())}
+                    try:
+                        reply = self._api.call("slo_history", slo_id=known[0], **span)
+                    except Refused as error:
+                        into.trouble(
+                            known[0], None, f"its history of {month:%Y-%m} was refused: {error.what}"
+                        )
+                        continue
+                    data, into.where = self._kept("slo_history", {"slo": known[0], **span}, reply)
+                    datadog_records.slo_month(into, slo, data, month, end)
+        self._commit(into)
+
+    def deployments(self) -> None:
+        def ask(first: datetime, last: datetime) -> Iterator[tuple[list[Any], str]]:
+            about = {"from": _iso(first), "to": _iso(last), "limit": EVENTS}
+            body = {"data": {"type": "dora_deployments_list_request", "attributes": about}}
+            data, where = self._kept("deployments", about, self._api.call("deployments", body=body))
+            found = _items(_at(data, "data"), "deployments")
+            if len(found) >= EVENTS and last - first > timedelta(
+                minutes=1
+            ):  # there is no cursor: ask for halves
+                middle = first + (last - first) / 2
+                yield from ask(first, middle)
+                yield from ask(middle, last)
+            else:
+                yield found, where
+
+        self._onwards(
+            "deployments", "", datadog_records.deployment, ask, timedelta(days=30), timedelta(days=7)
+        )
+
+    def events(self) -> None:
+        query = self._config.events_query
+
+        def ask(first: datetime, last: datetime) -> Iterator[tuple[list[Any], str]]:
+            cursor, seen = None, set()
+            for _ in range(_PAGES):
+                page = {"limit": EVENTS, **({"cursor": cursor} if cursor else {})}
+                about = {"query": query, "from": _iso(first), "to": _iso(last)}
+                body = {"filter": about, "page": page, "sort": "timestamp"}
+                data, where = self._kept("events", {**about, **page}, self._api.call("events", body=body))
+                found = _items(_at(data, "data"), "events")
+                yield found, where
+                cursor = _at(data, "meta", "page", "after")
+                if not found or not isinstance(cursor, str) or cursor in seen:
+                    return
+                seen.add(cursor)
+
+        self._onwards("events", query, datadog_records.event, ask, timedelta(days=7), timedelta(days=1))
+
+    def _onwards(
+        self,
+        table: str,
+        query: str,
+        read: Callable[[Records, Any], None],
+        ask: Callable[[datetime, datetime], Iterator[tuple[list[Any], str]]],
+        window: timedelta,
+        late: timedelta,
+    ) -> None:
+        """Window after window from the watermark, less `late`; each window is one commit with its watermark."""
+        name = f"datadog-{table}-{query}"
+        mark = self._store.mark(table, name)
+        first = self._since
+        if mark is not None:
+            first = max(first, datetime.fromtimestamp(mark, tz=first.tzinfo) - late)
+        while first < self._until:
+            last = min(first + window, self._until)
+            into = Records(self._config.services, table)
+            for records, where in ask(first, last):
+                into.where = where
+                for record in records:
+                    read(into, record)
+            marks = {name: int(last.timestamp())}
+            self._commit(into, table, marks)
+            reached = self._store.mark(table, name) or 0
+            if marks[name] - reached > late.total_seconds():
+                self._note(self._store.advance(table, marks))
+            first = last
+
+    def _pages(
+        self, part: str, item: Callable[[Any], Any], size: str, at: str, *, by_page: bool = False, **more: Any
+    ) -> Iterator[tuple[list[Any], str]]:
+        """Pages until one is empty or says that it is the last. A page that repeats the one before is asked for again."""
+        step, offset, before = PAGE[part], 0, b""
+        for _ in range(_PAGES):
+            request = {**more, size: step, at: offset}
+            reply = self._api.call(part, **request)
+            if reply.raw == before:
+                reply = self._api.call(part, **request)
+            data, where = self._kept(part, request, reply)
+            found = _items(item(data), part)
+            if found and reply.raw == before:
+                self.result.failed.append(
+                    f"{part}: page {offset} repeats the one before. Run the command again."
+                )
+                return
+            before = reply.raw
+            if found:
+                yield found, where
+            if not found or _is_last(data):
+                return
+            offset += (
+                1 if by_page else len(found)
+            )  # a short page is not the last: servers give fewer than asked for
+
+    def _kept(self, part: str, request: dict[str, Any], reply: Reply) -> tuple[Any, str]:
+        """What the reply says, once it is archived, and the name of the archived file."""
+        return reply.data, self._archive.put(part, request, reply.raw).as_posix()
+
+    def _commit(self, into: Records, marked: str = "", marks: dict[str, int] | None = None) -> None:
+        frames = into.frames()
+        problems = frames.pop("problems")
+        for table, rows in frames.items():
+            self.result.records += len(rows)
+            by = "incident_id" if table in ("incident_services", "incident_teams", "timeline") else None
+            owners = frames["incidents"]["incident_id"] if by else []
+            replacing = (by, owners) if by else None
+            self._note(
+                self._store.upsert(table, rows, replacing=replacing, marks=marks if table == marked else None)
+            )
+        whole = None if marked else ("source_uri", [f"datadog {into.part}"])
+        self._note(self._store.upsert("problems", problems, replacing=whole))
+
+    def _note(self, commit: Any) -> None:
+        if commit.version is not None:
+            self.result.commits.append(commit)
+
+
+def _at(value: Any, *names: str) -> Any:
+    """What lies under a path of keys, or None."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _is_last(data: Any) -> bool:
+    """Whether a page says that none follows. Where it says nothing, an empty page is the end."""
+    pages, links = _at(data, "meta", "pagination"), _at(data, "links")
+    if isinstance(pages, dict):
+        return pages.get("next_offset") is None
+    return isinstance(links, dict) and "self" in links and not links.get("next")
+
+
+def _items(value: Any, part: str) -> list[Any]:
+    """The records of a page; a reply without a list is not an empty list."""
+    if isinstance(value, list):
+        return value
+    raise Refused(
+        f"{part}: the reply holds no list of records.",
+        remedy="It is kept in data/raw/datadog; check that the address is Datadog's.",
+    )
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+def _months(since: datetime, until: datetime) -> Iterator[tuple[pd.Timestamp, pd.Timestamp]]:
+    """First moment and end of each calendar month (UTC); the last ends at the midnight before `until`."""
+    month = pd.Timestamp(since).tz_convert("UTC").normalize().replace(day=1).as_unit("us")
+    today = pd.Timestamp(until).tz_convert("UTC").normalize().as_unit("us")
+    while month < today:
+        end = month + pd.offsets.MonthBegin(1)
+        yield month, min(end, today)
+        month = end

@@ -1,0 +1,285 @@
+"""Sync against a stand-in server over real sockets: exact in spite of faults, cheap the second time, silent about keys."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from resilience import sync
+from resilience.cli import main
+from resilience.errors import InputError
+from resilience.sources import datadog_config
+from resilience.sources.datadog_api import Api, Patience
+from resilience.store import Store
+
+from .datadog_server import Server, World, serving
+
+KEYS = {
+    "DD_API_KEY": "0123456789abcdef0123456789abcdef",
+    "DD_APP_KEY": "fedcba9876543210" + "fedcba9876543210abcdef01",
+}
+SINCE, UNTIL = datetime(2020, 1, 1, 5, tzinfo=UTC), datetime(2020, 5, 1, 12, 20, tzinfo=UTC)
+HASTY = Patience(tries=12, wait_s=0.05, first_s=0.01, timeout_s=0.5)
+FULL = bool(os.environ.get("RESILIENCE_ACCEPTANCE"))
+
+
+def config(metrics: list[str], interval: int = 3600) -> datadog_config.Config:
+    queries = [
+        {"name": m, "expression": f"avg:{m}{{*}} by {{service}}", "interval": interval} for m in metrics
+    ]
+    return datadog_config.Config.model_validate({"queries": queries})
+
+
+def run(
+    server: Server,
+    root: Path,
+    wanted: datadog_config.Config,
+    since: datetime = SINCE,
+    until: datetime = UNTIL,
+) -> sync.Synced:
+    api = Api(KEYS, host=server.url, patience=HASTY)
+    return sync.series(api, Store(root), wanted, since, until, say=lambda *_: None)
+
+
+def stored(root: Path) -> pd.DataFrame:
+    return Store(root).load("series")[["metric", "scope", "at", "value", "interval_s"]]
+
+
+def truth(world: World, metrics: list[str], since: datetime = SINCE, until: datetime = UNTIL) -> pd.DataFrame:
+    last = int(until.timestamp()) // world.step * world.step
+    rows = world.truth(metrics, int(since.timestamp()), last)
+    keys = ["metric", "scope", "interval_s", "at"]
+    return rows.sort_values(keys, ignore_index=True)[["metric", "scope", "at", "value", "interval_s"]]
+
+
+def same(root: Path, expected: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(stored(root), expected, check_dtype=False)
+
+
+def test_faults_of_every_kind_leave_no_trace_in_the_tables(tmp_path: Path) -> None:
+    names = [f"m{i}" for i in range(60 if FULL else 8)]
+    since = datetime(2018, 5, 1, 12, tzinfo=UTC) if FULL else SINCE
+    world = World(raised={"m1": 4 * 3600}, silent=frozenset({"m2"}))
+    with serving(world, faults=0.4) as server:
+        done = run(server, tmp_path, config(names), since)
+        assert done.failed == []
+        assert len(set(server.struck)) >= (14 if FULL else 8), server.struck
+    same(tmp_path, truth(world, names, since))
+    (row,) = Store(tmp_path).load("problems").itertuples()
+    assert "every 3600 s, Datadog gave every 14400 s" in row.message
+
+
+def test_a_second_run_asks_once_per_query_and_commits_nothing(tmp_path: Path) -> None:
+    names = ["m0", "m1", "m2"]
+    world = World(silent=frozenset({"m2"}))
+    with serving(world) as server:
+        first = run(server, tmp_path, config(names))
+        assert len(server.seen) == 3 * 3  # 121 days at 1 hour, 60 days a window, aligned
+        versions = Store(tmp_path).versions()
+        server.seen.clear()
+        again = run(server, tmp_path, config(names))
+        assert (len(server.seen), again.commits, Store(tmp_path).versions()) == (3, [], versions)
+        assert first.points == again.points + len(stored(tmp_path)) - again.points
+        server.seen.clear()
+        later = datetime(2020, 5, 8, 12, tzinfo=UTC)
+        run(server, tmp_path, config(names), until=later)
+        assert len(server.seen) == 3
+    same(tmp_path, truth(world, names, until=later))
+
+
+def test_points_that_come_late_or_change_are_read_again(tmp_path: Path) -> None:
+    world = World()
+    with serving(world) as server:
+        run(server, tmp_path, config(["m0"]))
+        for back in (1, 5, 100, 300):
+            world.late["m0", "a", int(UNTIL.timestamp()) // 3600 * 3600 - back * 3600] = -1.0 * back
+        done = run(server, tmp_path, config(["m0"]))
+    (commit,) = done.commits
+    assert commit.inserted + commit.updated == 4
+    same(tmp_path, truth(world, ["m0"]))
+
+
+def test_a_changed_expression_is_read_from_the_start(tmp_path: Path) -> None:
+    with serving(World()) as server:
+        run(server, tmp_path, config(["m0"]))
+        server.seen.clear()
+        changed = datadog_config.Config.model_validate(
+            {"queries": [{"name": "m0", "expression": "avg:m1{*} by {service}", "interval": "1h"}]}
+        )
+        run(server, tmp_path, changed)
+        assert len(server.seen) == 3
+
+
+def test_a_server_that_is_not_there_is_given_up_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    world = World()
+    with serving(world) as server:
+        api = Api(KEYS, host="http://127.0.0.1:9", patience=Patience(tries=3, wait_s=0.02, first_s=0.01))
+        done = sync.series(api, Store(tmp_path), config(["m0", "m1"]), SINCE, UNTIL, say=lambda *_: None)
+        assert done.failed
+        assert all("gave up after 3 attempts" in line for line in done.failed)
+        assert stored(tmp_path).empty
+        run(server, tmp_path, config(["m0", "m1"]))
+    same(tmp_path, truth(world, ["m0", "m1"]))
+
+
+def command(folder: Path, *arguments: str, keys: dict[str, str] = KEYS) -> tuple[int, str]:
+    runner = CliRunner(env={**keys, "DD_SITE": ""})
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        done = runner.invoke(main, ["sync", "datadog", *arguments])
+    finally:
+        os.chdir(before)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.output
+
+
+YML = "since: 2020-01-01\nqueries:\n  - {name: m0, expression: 'avg:m0{*} by {service}', interval: 1h}\n"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    (tmp_path / "resilience.yml").write_text("title: T\n", encoding="utf-8")
+    (tmp_path / "datadog.yml").write_text(YML, encoding="utf-8")
+    return tmp_path
+
+
+def test_no_key_anywhere_when_the_server_repeats_it(workspace: Path) -> None:
+    for name, key in KEYS.items():
+        with serving(World(), secret=key) as server:
+            server.forbidden = True
+            code, said = command(
+                workspace, "--host", server.url, "--until", "2020-02-01", "--max-wait", "0.05"
+            )
+            assert code == 2
+            assert "HTTP 403" in said
+            assert "DD_API_KEY" in said
+            assert len(server.seen) == 1
+        for secret in KEYS.values():
+            assert secret not in said, name
+            for path in workspace.rglob("*"):
+                assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+
+
+def test_dry_run_counts_the_calls_that_are_then_made(workspace: Path) -> None:
+    with serving(World()) as server:
+        code, said = command(workspace, "--dry-run", "--until", "2020-05-01", keys={})
+        assert code == 0
+        assert not server.seen
+        code, _ = command(workspace, "--host", server.url, "--until", "2020-05-01")
+        assert code == 0
+        assert said.startswith(f"{len(server.seen)} call(s) for 1 of 1 metric queries")
+        code, said = command(workspace, "--dry-run", "--until", "2020-05-01", keys={})
+        assert said.startswith("1 call(s)")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("api_key: x\n", "Keys do not belong"),
+        ("queries: [{name: a, expression: 'avg:a{*}', interval: 0}]", "greater than or equal to 1"),
+        ("queries: [{name: a, expression: 'avg:a{*}.rollup(max, 60)', rollup: max}]", "stated twice"),
+        ("queries: [{name: a, expression: 'abs(avg:a{*})', rollup: max}]", "plain expression"),
+        ("queries: [{name: a, expression: 'avg:a{*}'}, {name: a, expression: 'avg:b{*}'}]", "two queries"),
+        ("zone: Mars/Base", "not an IANA zone"),
+        ("host: http://example.com", "in the clear"),
+        ("incident: true", "not a known key"),
+        ("- a", "valid dictionary"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    (path := tmp_path / "datadog.yml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=complaint):
+        datadog_config.read(path)
+
+
+SYNC = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from resilience import sync
+from resilience.sources import datadog_config
+from resilience.sources.datadog_api import Api, Patience
+from resilience.store import Store
+root, host, config, since, until = sys.argv[1:]
+sync._BATCH_ROWS = 1500  # many commits in a small world
+patience = Patience(tries=12, wait_s=0.05, first_s=0.01)
+api = Api({"DD_API_KEY": "k" * 32, "DD_APP_KEY": "a" * 40}, host=host, patience=patience)
+config = datadog_config.Config.model_validate_json(config)
+moments = datetime.fromisoformat(since), datetime.fromisoformat(until)
+print("ready", flush=True)
+done = sync.series(api, Store(root), config, *moments, say=lambda *_: None)
+sys.exit(bool(done.failed))
+"""
+
+
+def syncing(server: Server, root: Path, names: list[str]) -> subprocess.Popen[str]:
+    arguments = [str(root), server.url, config(names).model_dump_json(), SINCE.isoformat(), UNTIL.isoformat()]
+    return subprocess.Popen([sys.executable, "-c", SYNC, *arguments], stdout=subprocess.PIPE, text=True)
+
+
+def wait_until_ready(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+
+
+def test_kill_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    """Every kill falls into the sync itself, mid-call or mid-commit; work is spread so that several are needed."""
+    names, chance = [f"m{i}" for i in range(6)], random.Random(17)
+    world, some = World(silent=frozenset({"m5"})), 0
+    with serving(world, faults=0.1) as server:
+        for root in (tmp_path / str(i) for i in range(10 if FULL else 1)):
+            kills = 0
+            server.slow_s = 0.05
+            while kills < 5:
+                process = syncing(server, root, names)
+                wait_until_ready(process)
+                time.sleep(chance.uniform(0, 0.8))
+                process.kill()
+                kills += process.wait() == -signal.SIGKILL
+                kept = stored(root)
+                assert not kept.duplicated(["metric", "scope", "at", "interval_s"]).any()
+                some += len(kept) > 0
+            server.slow_s = 0
+            assert syncing(server, root, names).wait(120) == 0
+            same(root, truth(world, names))
+    assert some, "no kill fell behind the first commit"
+
+
+def test_two_syncs_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
+    names, world = [f"m{i}" for i in range(6)], World(raised={"m1": 4 * 3600})
+    with serving(world) as server:
+        both = [syncing(server, tmp_path, names) for _ in range(2)]
+        for process in both:
+            wait_until_ready(process)
+        assert [process.wait(120) for process in both] == [0, 0]
+        same(tmp_path, truth(world, names))
+        server.seen.clear()
+        assert run(server, tmp_path, config(names)).commits == []
+        assert len(server.seen) == len(names)
+
+
+def test_an_interrupt_commits_what_has_arrived(tmp_path: Path) -> None:
+    names, world = [f"m{i}" for i in range(6)], World()
+    with serving(world) as server:
+        process = syncing(server, tmp_path, names)
+        wait_until_ready(process)
+        while len(server.seen) < 9:  # at least four windows have been read
+            time.sleep(0.002)
+            server.slow_s = 0.0 if len(server.seen) < 5 else 3.0  # it cannot end by itself before the signal
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) != 0
+        assert len(stored(tmp_path)) > 0
+        server.slow_s = 0
+        assert syncing(server, tmp_path, names).wait(120) == 0
+    same(tmp_path, truth(world, names))

@@ -1,0 +1,444 @@
+"""Records of Datadog: recorded exchanges replayed by a real server, a stand-in with pages and faults, hostile replies."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resilience import schema, sync_records
+from resilience.archive import Archive
+from resilience.errors import InputError
+from resilience.sources import datadog, datadog_records
+from resilience.sources.datadog_api import Api, Patience
+from resilience.sources.datadog_config import Config, Services
+from resilience.sources.datadog_records import Records
+from resilience.sources.datadog_synced import incident
+from resilience.store import Store, content_hash
+
+from .datadog_server import World, serving
+from .test_sync import HASTY, KEYS
+
+ALL = Config(incidents=True, events=True, monitors=True, slos=True, relations=True, deployments=True)
+SINCE, UNTIL = datetime(2020, 1, 10, tzinfo=UTC), datetime(2020, 4, 20, tzinfo=UTC)
+
+
+def fetch(
+    host: str, root: Path, config: Config = ALL, since: datetime = SINCE, until: datetime = UNTIL
+) -> tuple[Any, Api]:
+    api = Api(KEYS, host=host, patience=HASTY)
+    archive = Archive(root / "raw")
+    done = sync_records.records(api, Store(root), archive, config, since, until, say=lambda *_: None)
+    return done, api
+
+
+def moment(day: int, hour: int = 0) -> str:
+    return (pd.Timestamp("2020-01-10", tz="UTC") + pd.Timedelta(days=day, hours=hour)).isoformat()
+
+
+def full_world() -> World:
+    incidents = [
+        {
+            "id": f"uuid-{i}", "type": "incidents",
+            "attributes": {
+                "public_id": i, "title": f"Incident {i}", "is_test": i == 3,
+                "severity": "SEV-2" if i else "UNKNOWN",
+                "customer_impact_start": moment(i), "detected": moment(i, 1), "created": moment(i, 1),
+                "declared": moment(i, 2),
+                "customer_impact_end": moment(i, 5), "resolved": moment(i, 6) if i != 4 else None,
+                "time_to_detect": 3600 if i % 2 else 0, "time_to_repair": 0, "time_to_resolve": 18_000,
+                "brand_new": {"x": [1]},
+                "fields": {
+                    "services": {"type": "autocomplete", "value": ["search-v2", "cart"]}, "teams": {"value": ["shop"]},
+                    "detection_method": {"value": ["monitor", "employee", "customer", "other"][i % 4]},
+                    "summary": {"value": f"Summary {i}"}, "root_cause": {"value": "full disk"},
+                },
+            },
+            "relationships": {"impacts": {"data": [{"id": "x"}] if i == 5 else []},
+                              "attachments": {"data": [{"id": "y"}] if i == 5 else []}},
+        }
+        for i in range(23)
+    ]  # fmt: skip
+    searched = [
+        {**one, "attributes": {**one["attributes"], "field_analytics": {"state": {
+            "active": {"spans": [{"start": 1_578_600_000, "end": 1_578_610_000}]},
+            "resolved": {"spans": [{"start": 1_578_610_000, "end": None}]}}}}}
+        for one in incidents[:6]
+    ]  # fmt: skip
+    events = [
+        {"id": f"event-{i}", "attributes": {"timestamp": moment(i // 3, i % 24), "message": f"m{i}",
+         "tags": ["service:cart", "env:prod"], "attributes": {"title": f"Event {i}", "status": "info"}}}
+        for i in range(120)
+    ]  # fmt: skip
+    impact = {"description": "No checkout", "start_at": moment(5), "end_at": moment(5, 5)}
+    postmortem = {"title": "Postmortem", "documentUrl": "https://x"}
+    return World(
+        records={
+            "incidents": incidents,
+            "searched": searched,
+            "impacts uuid-5": [{"attributes": impact}],
+            "attachments uuid-5": [{"attributes": {"attachment_type": "postmortem", "attachment": postmortem}}],
+            "monitors": [{"id": i, "name": f"Monitor {i}", "overall_state": "OK", "tags": ["service:cart"]}
+                         for i in range(5)],
+            "slos": [{"id": f"slo-{i}", "name": f"SLO {i}", "type": "metric", "created_at": 1_577_836_800, "tags": [],
+                      "thresholds": [{"timeframe": "7d", "target": 99.5}]} for i in range(4)],
+            "relations": [{"id": f"edge-{i}", "attributes": {"from": {"kind": "service", "name": "cart"},
+                           "to": {"kind": "service", "name": f"s{i}"}, "type": "RelationTypeDependsOn"}} for i in range(31)],
+            "deployments": [{"id": f"d{i}", "attributes": {"service": "cart", "started_at": moment(0, i)}}
+                            for i in range(1500)],
+            "events": sorted(events, key=lambda e: e["attributes"]["timestamp"]),
+        }
+    )  # fmt: skip
+
+
+def test_every_record_arrives_once_in_spite_of_faults_and_odd_pages(tmp_path: Path) -> None:
+    world, config = full_world(), ALL.model_copy(update={"services": Services(names={"search-v2": "search"})})
+    with serving(world, faults=0.3, seed=5) as server:
+        done, _ = fetch(server.url, tmp_path, config)
+    assert done.failed == []
+    store = Store(tmp_path)
+    incidents = store.load("incidents").set_index("incident_id")
+    assert len(incidents) == 23
+    assert (incidents["kind"] == "test").sum() == 1
+    assert incidents["kind"]["datadog:3"] == "test"
+    assert incidents["stated_detect_min"]["datadog:1"] == 60
+    assert pd.isna(incidents["stated_detect_min"]["datadog:2"]), "0 is unset"
+    assert incidents["stated_restore_min"].isna().all(), "time_to_resolve counts from creation"
+    assert pd.isna(incidents["resolved_at"]["datadog:4"])
+    assert incidents["services"]["datadog:0"] == "cart, search"
+    assert pd.isna(incidents["severity"]["datadog:0"])
+    assert "No checkout" in incidents["text"]["datadog:5"]
+    assert "https://x" in incidents["text"]["datadog:5"]
+    detected = [incidents["detected_by"][f"datadog:{i}"] for i in range(4)]
+    assert detected == ["monitor", "colleague", "customer", "unknown"]
+    assert len(store.load("incident_services")) == 46
+    assert len(store.load("timeline")) == 12
+    assert list(store.load("events")["event_id"]) == sorted(f"event-{i}" for i in range(120))
+    assert len(store.load("monitors")) == 5
+    assert len(store.load("service_edges")) == 31
+    assert len(store.load("deployments")) == 1500, "a full page is asked for in halves"
+    months = store.load("slo_history")
+    assert len(months) == 4 * 4
+    assert months["value_percent"].isna().sum() == 4, "a month without data is not 0 and not 100"
+    assert set(months["error"].dropna()) == {"no data"}
+    assert store.load("problems").empty
+
+
+def test_a_second_run_commits_nothing_and_asks_for_nothing_old(tmp_path: Path) -> None:
+    world = full_world()
+    with serving(world) as server:
+        fetch(server.url, tmp_path)
+        versions = Store(tmp_path).versions()
+        server.seen.clear()
+        done, _ = fetch(server.url, tmp_path)
+        assert (done.commits, Store(tmp_path).versions()) == ([], versions)
+        paths = [path for path, _ in server.seen]
+        assert not any("impacts" in path or "/history" in path for path in paths)
+        assert len(paths) <= 5 + 3 + 1 + 5 + 3 + 2 + 2, paths
+
+
+def test_what_changed_at_datadog_changes_here_and_the_old_reply_stays(tmp_path: Path) -> None:
+    world = full_world()
+    with serving(world) as server:
+        fetch(server.url, tmp_path)
+        about = world.records["incidents"][4]["attributes"]
+        about.update(resolved=moment(9), modified=moment(9))
+        fetch(server.url, tmp_path)
+    incidents = Store(tmp_path).load("incidents").set_index("incident_id")
+    assert incidents["resolved_at"]["datadog:4"] == pd.Timestamp(moment(9))
+    archive = Archive(tmp_path / "raw")
+    replies = [archive.read(e["kind"], e["sha256"]) for e in archive.entries() if e["kind"] == "incidents"]
+    assert sum(b"uuid-4" in raw for raw in replies) == 2
+
+
+def test_a_part_that_is_refused_does_not_stop_the_others(tmp_path: Path) -> None:
+    world = full_world()
+    with serving(world) as server:
+        server.refused = "/api/v2/dora/deployments"
+        done, _ = fetch(server.url, tmp_path)
+    (line,) = done.failed
+    assert "HTTP 404" in line
+    assert len(Store(tmp_path).load("events")) == 120
+
+
+def test_a_damaged_archive_says_so(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    path = archive.put("incidents", {"page": 1}, b'{"data": []}')
+    (tmp_path / "manifest.jsonl").open("ab").write(b'\n{"kind": "inc')
+    archive = Archive(tmp_path)
+    digest = archive.last("incidents", {"page": 1})
+    assert digest is not None
+    assert archive.read("incidents", digest) == b'{"data": []}'
+    archive.put("incidents", {"page": 2}, b"[]")
+    assert len(list(Archive(tmp_path).entries())) == 2, "a line that was cut off spoils no other"
+    (tmp_path / path).write_bytes(b"other")
+    with pytest.raises(InputError, match="missing or was changed"):
+        archive.read("incidents", digest)
+
+
+# Recorded exchanges
+
+
+EMPTY = {
+    "/api/v1/monitor": b"[]",
+    "/api/v2/incidents/search": b'{"data":{"attributes":{"incidents":[]}}}',
+}
+
+
+@contextmanager
+def replaying(cassette: Path) -> Iterator[str]:
+    """A server that answers each address with what was recorded for it, in order; then with the empty form of it."""
+    told: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for one in yaml.load(cassette.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))[
+        "interactions"
+    ]:
+        parts = urlsplit(one["request"]["uri"])
+        told.setdefault((one["request"]["method"], parts.path), []).append(one["response"])
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Silent."""
+
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            path = urlsplit(self.path).path
+            left = told.get((self.command, path), [])
+            empty = EMPTY.get(path, b'{"data":[]}')
+            answer = left.pop(0) if left else None
+            raw = answer["body"]["string"].encode() if answer else empty
+            self.send_response(answer["status"]["code"] if answer else 200)
+            for name, values in (answer["headers"] if answer else {}).items():
+                self.send_header(name, values[0])
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+
+        do_POST = do_GET
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def recorded(cassette: Path, path: str) -> set[str]:
+    """Ids of the records that the replies to a listing hold."""
+    found: set[str] = set()
+    for one in yaml.load(cassette.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))[
+        "interactions"
+    ]:
+        asked = one["request"]
+        if urlsplit(asked["uri"]).path != path:
+            continue
+        if asked["method"] == "POST" and path not in ("/api/v2/events/search", "/api/v2/dora/deployments"):
+            continue
+        data = json.loads(one["response"]["body"]["string"] or "[]")
+        data = data if isinstance(data, list) else data["data"]
+        data = data if isinstance(data, list) else [x["data"] for x in data["attributes"]["incidents"]]
+        found |= {str(record["id"]) for record in data}
+    return found
+
+
+LISTS = {
+    "incidents": "/api/v2/incidents", "search": "/api/v2/incidents/search", "events": "/api/v2/events/search",
+    "monitors": "/api/v1/monitor", "slos": "/api/v1/slo", "relations": "/api/v2/catalog/relation",
+    "deployments": "/api/v2/dora/deployments",
+}  # fmt: skip
+CASSETTES = [
+    ("incidents", "v2/test_get_a_list_of_incidents_returns_ok_response", "source_uri"),
+    ("incidents", "v2/test_get_a_list_of_incidents_returns_ok_response_with_pagination", "source_uri"),
+    ("search", "v2/test_search_for_incidents_returns_ok_response", "source_uri"),
+    ("search", "v2/test_search_for_incidents_returns_ok_response_with_pagination", "source_uri"),
+    ("events", "v2/test_search_events_returns_ok_response", "event_id"),
+    ("events", "v2/test_search_events_returns_ok_response_with_pagination", "event_id"),
+    ("monitors", "v1/test_get_all_monitors_returns_ok_response_with_pagination", "monitor_id"),
+    ("slos", "v1/test_get_all_slos_returns_ok_response", "slo_id"),
+    ("slos", "v1/test_get_all_slos_returns_ok_response_with_pagination", "slo_id"),
+    ("relations", "v2/test_get_a_list_of_entity_relations_returns_ok_response", "edge_id"),
+    ("relations", "v2/test_get_a_list_of_entity_relations_returns_ok_response_with_pagination", "edge_id"),
+    ("deployments", "v2/test_get_a_list_of_deployment_events_returns_ok_response", "deployment_id"),
+    (
+        "deployments",
+        "v2/test_get_a_list_of_deployment_events_returns_deployments_with_datetime_timestamps",
+        "deployment_id",
+    ),
+]
+TABLE = {"search": "incidents", "slos": "slo_history", "relations": "service_edges"}
+
+
+@pytest.mark.parametrize(("part", "name", "column"), CASSETTES, ids=[c[1][8:70] for c in CASSETTES])
+def test_recorded_exchanges_lose_no_record(
+    tmp_path: Path, shared_data: Path, part: str, name: str, column: str
+) -> None:
+    since, until = datetime(2024, 1, 3, tzinfo=UTC), datetime(2024, 1, 9, tzinfo=UTC)
+    cassette = shared_data / "datadog-cassettes" / f"{name}.yaml"
+    config = Config.model_validate({"incidents" if part == "search" else part: True})
+    with replaying(cassette) as host:
+        done, _ = fetch(host, tmp_path, config, since, until)
+    assert done.failed == []
+    found = Store(tmp_path).load(TABLE.get(part, part))[column]
+    assert {value.removeprefix("datadog incident ") for value in found} == recorded(cassette, LISTS[part])
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("v2/test_list_an_incidents_impacts_returns_ok_response", "impacts"),
+        ("v1/test_get_an_slos_history_returns_ok_response", "slo_history"),
+        ("v2/test_get_a_list_of_failure_events_returns_ok_response", "failures"),
+    ],
+)
+def test_recorded_details_are_read(shared_data: Path, name: str, call: str) -> None:
+    cassette = shared_data / "datadog-cassettes" / f"{name}.yaml"
+    uri = next(
+        one["request"]["uri"]
+        for one in yaml.safe_load(cassette.read_text(encoding="utf-8"))["interactions"]
+        if {"impacts": "/impacts", "slo_history": "/history", "failures": "/failures"}[call] in one["request"]["uri"]
+    )  # fmt: skip
+    piece = urlsplit(uri).path.split("/")[-2]
+    given: dict[str, Any] = {
+        "impacts": {"incident_id": piece},
+        "slo_history": {"slo_id": piece, "from_ts": 1704236088, "to_ts": 1704322488},
+        "failures": {"body": {"data": {"attributes": {"limit": 1}}}},
+    }
+    with replaying(cassette) as host:
+        reply = Api(KEYS, host=host, patience=HASTY).call(call, **given[call])
+    if call == "slo_history":
+        into, month = Records(Services(), "slos"), pd.Timestamp("2024-01-01", tz="UTC")
+        datadog_records.slo_month(into, {"id": piece, "name": "x"}, reply.data, month, month)
+        (row,) = into.frames()["slo_history"].itertuples()
+        assert pd.isna(row.value_percent)
+        assert row.error == "The denominator is zero valued"
+    else:
+        assert reply.data == {"data": []}
+
+
+TIMESERIES = "v2/test_timeseries_cross_product_query*_returns_ok_response.yaml"
+
+
+def test_recorded_timeseries_are_read_whole(shared_data: Path) -> None:
+    cassettes = sorted((shared_data / "datadog-cassettes").glob(TIMESERIES))
+    assert len(cassettes) > 15
+    points = 0
+    for cassette in cassettes:
+        (one,) = yaml.safe_load(cassette.read_text(encoding="utf-8"))["interactions"]
+        request, answer = json.loads(one["request"]["body"]), json.loads(one["response"]["body"]["string"])
+        with replaying(cassette) as host:
+            reply = Api(KEYS, host=host, patience=HASTY).call("timeseries", body=request)
+        interval = request["data"]["attributes"]["interval"] / 1000
+        found = datadog.points(request, reply.data, where=cassette.name, interval_s=interval)
+        about = answer["data"]["attributes"]
+        assert len(found) == len(about["series"]), cassette.name
+        for one_read, values in zip(found, about["values"], strict=True):
+            assert [None if v != v else v for v in one_read.value] == values
+            points += len(values)
+    assert points > 10
+
+
+# Hostile replies
+
+texts = st.text(max_size=20) | st.sampled_from(
+    ["2020-01-01T00:00:00Z", "\0", "9" * 400, "\ud800", "service:"]
+)
+numbers = st.integers() | st.floats() | st.sampled_from([0, 1e308, 10**30, -1])
+leaves = st.none() | st.booleans() | numbers | texts
+NAMES = ["id", "attributes", "fields", "value", "public_id", "title", "detected", "time_to_detect", "timestamp", "services",
+         "field_analytics", "state", "spans", "start", "tags", "from", "to", "kind", "name", "type", "thresholds", "target",
+         "overall", "sli_value", "errors", "service", "started_at", "data", "severity", "is_test"]  # fmt: skip
+hostile = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=8),
+    max_leaves=30,
+)
+records = st.fixed_dictionaries(
+    {"id": st.text(max_size=5) | st.integers()}, optional=dict.fromkeys(NAMES[1:], hostile)
+)
+few = st.lists(hostile, max_size=3)
+series = st.fixed_dictionaries({"series": few, "times": few, "values": few})
+replies = hostile | st.fixed_dictionaries({"data": st.fixed_dictionaries({"attributes": series})})
+
+
+@given(given=st.lists(hostile | records, max_size=5), more=st.lists(hostile, max_size=2))
+def test_no_record_however_broken_stops_the_others(given: list[Any], more: list[Any]) -> None:
+    into, month = Records(Services(), "all"), pd.Timestamp("2020-01-01", tz="UTC")
+    good = {"id": "good", "attributes": {"public_id": "good", "title": "Good"}}
+    for value in [*given, good]:
+        incident(into, value, more, more)
+        datadog_records.event(into, value)
+        datadog_records.monitor(into, value)
+        datadog_records.slo_month(into, value, more[0] if more else None, month, month)
+        datadog_records.relation(into, value)
+        datadog_records.deployment(into, value)
+    frames = into.frames()
+    for table, rows in frames.items():
+        schema.check(table, rows)
+        content_hash(rows)
+    assert "datadog-good" in set(frames["incidents"]["incident_id"])
+    for value in given:
+        if not isinstance(value, dict):
+            assert len(frames["problems"])
+
+
+@given(reply=replies)
+def test_a_broken_timeseries_reply_is_an_error_that_says_so(reply: Any) -> None:
+    query = {"data_source": "metrics", "name": "a", "query": "avg:m{*}"}
+    about = {"interval": 60_000, "queries": [query], "formulas": [{"formula": "a"}]}
+    try:
+        found = datadog.points({"data": {"attributes": about}}, reply, where="query m", interval_s=60)
+    except InputError:
+        return
+    assert all(len(p.at) == len(p.value) for p in found)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\xff\xfe",
+        b"\xef\xbb\xbf{}",
+        b"{\x00}",
+        b"[" * 100_000,
+        b'{"a": 1e999',
+        b"",
+        b"NaN",
+        b'"\xed\xa0\x80"',
+    ],
+)
+def test_bytes_that_are_no_json_are_given_up_with_a_reason(raw: bytes) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            """Silent."""
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        api = Api(
+            KEYS, host=f"http://127.0.0.1:{server.server_address[1]}", patience=Patience(tries=2, wait_s=0.01)
+        )
+        with pytest.raises(InputError, match="gave up after 2 attempts"):
+            api.call("monitors", page_size=1, page=0)
+    finally:
+        server.shutdown()
+        server.server_close()
