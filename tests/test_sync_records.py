@@ -390,7 +390,7 @@ def test_no_record_however_broken_stops_the_others(given: list[Any], more: list[
     for table, rows in frames.items():
         schema.check(table, rows)
         content_hash(rows)
-    assert "datadog-good" in set(frames["incidents"]["incident_id"])
+    assert "datadog:good" in set(frames["incidents"]["incident_id"])
     for value in given:
         if not isinstance(value, dict):
             assert len(frames["problems"])

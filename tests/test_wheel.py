@@ -79,7 +79,7 @@ def test_wheel_renders_in_an_empty_environment(wheel: Path, tmp_path: Path) -> N
     resilience = bin_folder / "resilience"
     run(resilience, "init", "ws", cwd=tmp_path, HOME=str(home))
     workspace = tmp_path / "ws"
-    for verb in (["sample", "."], ["ingest"], ["render", GAMEDAY]):
+    for verb in (["sample", ".", "--size", "small"], ["ingest"], ["render", GAMEDAY]):
         print(run(resilience, *verb, cwd=workspace, HOME=str(home)))
 
     report = workspace / "reports" / GAMEDAY
