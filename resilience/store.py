@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, WriterProperties
+from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from . import schema
@@ -72,7 +73,9 @@ class Store:
         query = "SELECT * FROM t" + wanted  # noqa: S608 (values are escaped by _literals)
         result = pa.table(QueryBuilder().register("t", delta).execute(query))
         rows = result.to_pandas()
-        rows = rows.astype(schema.dtypes(table))[list(schema.dtypes(table))]
+        wanted_columns = schema.dtypes(table)
+        # A version written before a column existed holds nothing in it; one that is no longer known is left out.
+        rows = rows.reindex(columns=list(wanted_columns)).astype(wanted_columns)
         return schema.check(table, rows.sort_values(list(schema.key(table)), ignore_index=True))
 
     def count(self, table: str, by: Sequence[str]) -> pd.DataFrame:
@@ -206,6 +209,11 @@ class Store:
         self, table: str, rows: pa.Table, stale: tuple[str, list[str]] | None, marks: Mapping[str, int]
     ) -> Commit:
         delta = self._open_or_create(table, rows.schema)
+        known = {column.name for column in delta.schema().fields}
+        if new := [
+            column for column in DeltaSchema.from_arrow(rows.schema).fields if column.name not in known
+        ]:
+            delta.alter.add_columns(new)  # a store of an earlier version of this software
         keys = schema.key(table)
         others = [column for column in rows.column_names if column not in keys]
         match = " AND ".join(f"t.{column} = s.{column}" for column in keys)

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable, write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -119,6 +121,18 @@ def test_load_filters_are_pushed_down_and_right(tmp_path: Path) -> None:
         "rows": [48] * 2,
     }
     assert Store(tmp_path / "none").count("series", ("metric",)).empty
+
+
+def test_a_store_of_an_earlier_version_gains_the_columns_it_lacks(tmp_path: Path) -> None:
+    rows = problems("a", "b")
+    old = pa.Table.from_pandas(rows.drop(columns=["subject", "line"]), preserve_index=False)
+    DeltaTable.create(str(tmp_path / "problems"), schema=old.schema)
+    write_deltalake(str(tmp_path / "problems"), old, mode="append")
+    store = Store(tmp_path)
+    assert store.load("problems")["subject"].isna().tolist() == [True, True]
+    assert store.upsert("problems", problems("b", "c", line=4)).updated == 1
+    assert store.load("problems")["line"].fillna(0).tolist() == [0, 4, 4]
+    assert store.upsert("problems", problems("b", "c", line=4)).version is None
 
 
 values = st.dictionaries(st.integers(0, 20).map(str), st.integers(0, 3).map(str), max_size=12)
