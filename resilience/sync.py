@@ -94,8 +94,8 @@ def forecast(config: Config, store: Store, since: datetime, until: datetime, oth
             f"  and at least one each for {', '.join(others)}; how many pages they have is not known before."
         )
     lines.append(
-        "Series count against the rate limit of timeseries queries of your organisation (1600 per hour unless agreed "
-        "otherwise); the headers of each reply say what is left, and the sync follows them."
+        "Series count against your organisation's rate limit of timeseries queries. Datadog sets it per organisation: the "
+        "headers of each reply say what is left, and the sync follows them."
     )
     return "\n".join(lines)
 
