@@ -14,8 +14,6 @@ from .errors import InputError
 from .terminal import progress, safe, show, with_ranges
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from .pipeline import Ingested
     from .store import Store
     from .workspace import Workspace
@@ -264,7 +262,7 @@ def causes(each: bool, root: str | None, form: str) -> None:
     from .analysis import causes as analysis
 
     store = _store(root)
-    found = analysis.classify(_real(store), views.labels(store))
+    found = analysis.classify(views.incidents(store, kind="real"), views.labels(store))
     if each:
         show(found.table[[c for c in found.table if not c.startswith("p_")]], form, found.text)
     else:
@@ -587,12 +585,6 @@ def _store(root: str | None) -> Store:
     from .store import Store
 
     return Store(root or _workspace().store)
-
-
-def _real(store: Store) -> pd.DataFrame:
-    from . import views
-
-    return views.incidents(store, kind="real")
 
 
 def _write_sample(folder: Path, seed: int, world: str, size: str) -> None:
