@@ -44,8 +44,8 @@ def long(table: np.ndarray) -> pd.DataFrame:
 def week(n_weeks: int, seed: int = 3) -> tuple[np.ndarray, pd.DatetimeIndex]:
     """Hourly traffic with days, weekends and noise."""
     at = minutes(n_weeks * 168, every="h")
-    shape = 100 * (1.5 + np.sin(2 * np.pi * at.hour / 24)) * np.where(at.dayofweek >= 5, 0.6, 1.0)
-    return shape * np.exp(np.random.default_rng(seed).normal(0, 0.03, len(at))), at
+    shape = 100 * (1.5 + np.sin(2 * np.pi * at.hour / 24)) * np.where(at.day_of_week >= 5, 0.6, 1.0)
+    return np.asarray(shape) * np.exp(np.random.default_rng(seed).normal(0, 0.03, len(at))), at
 
 
 def test_scores_look_back_only() -> None:
@@ -99,7 +99,7 @@ def test_regular_and_irregular_paths_agree() -> None:
     ("rho", "length", "within"), [(0.3, 1, 0.9), (0.7, 1, 0.9), (0.3, 20, 0.5), (0.7, 20, 0.5)]
 )
 def test_steps_and_ramps_in_simulated_residuals(rho: float, length: int, within: float) -> None:
-    runs, at = 1000 if FULL else 120, minutes(240)
+    runs, at = 2000 if FULL else 400, minutes(240)
     table = residuals(11, runs, len(at), rho)
     places = np.random.default_rng(12).integers(160, 201, runs)
     near = held = 0

@@ -100,19 +100,19 @@ def _medians(values: np.ndarray, of: np.ndarray, count: int) -> np.ndarray:
     return found
 
 
-def expected(cut: Blocks) -> tuple[np.ndarray, np.ndarray]:
-    """Per block: its level (median of the four weeks before, by day), and what its hour of the week is expected to be.
+def expected(cut: Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Per block: its level (median of the four weeks before, by day); what its hour of the week is expected to be.
 
-    The second falls back to the hour of the day and then to the level while history is short; null without history.
+    The second falls back to the hour of the day and then to the level while history is short; null without history. The
+    third says where it did not have to.
     """
     level = _level(cut)
-    seasonal = np.full(len(level), np.nan)
-    if cut.per_week:
-        seasonal = _lagged(cut.median, cut.per_week, WEEKS, MIN_WEEKS)
-    missing = np.flatnonzero(np.isnan(seasonal))
+    season = weekly(cut)
+    by_week = ~np.isnan(season)
+    missing = np.flatnonzero(~by_week)
     if cut.per_day and len(missing):
-        seasonal[missing] = _lagged(cut.median, cut.per_day, DAYS, MIN_DAYS, missing)
-    return level, np.where(np.isnan(seasonal), level, seasonal)
+        season[missing] = _lagged(cut.median, cut.per_day, DAYS, MIN_DAYS, missing)
+    return level, np.where(np.isnan(season), level, season), by_week
 
 
 def _lagged(

@@ -130,7 +130,7 @@ def _series(values: object, at: object) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 def _deviation(value: np.ndarray, cut: baseline.Blocks) -> np.ndarray:
     """Quadratic mean of the deviations from level and season, plain and logarithmic, each against its usual size."""
-    level, season = baseline.expected(cut)
+    level, season, weekly = baseline.expected(cut)
     total, known = np.zeros(len(value)), np.zeros(len(value))
     with np.errstate(invalid="ignore", divide="ignore"):
         offset = np.where(level > 0, OFFSET * level, np.nan)
@@ -138,14 +138,14 @@ def _deviation(value: np.ndarray, cut: baseline.Blocks) -> np.ndarray:
         shifted[value < 0] = np.nan
         logarithm = np.log(shifted)
         floor = 1e-9 * np.abs(level)
-        for expected in (level, season):
+        for expected, by_week in ((level, np.zeros_like(weekly)), (season, weekly)):
             log_expected = np.log(np.where(expected >= 0, expected, np.nan) + offset)
             for deviation, least in (
                 (value - expected[cut.of], floor),
                 (logarithm - log_expected[cut.of], 1e-9),
             ):
                 squared = deviation * deviation
-                usual = np.maximum(_usual(squared, cut), least * least)
+                usual = np.maximum(_usual(squared, cut, by_week), least * least)
                 part = squared / usual[cut.of]
                 part[squared == 0] = 0.0  # also where nothing ever deviated
                 part[np.isnan(usual)[cut.of]] = np.nan
@@ -155,17 +155,29 @@ def _deviation(value: np.ndarray, cut: baseline.Blocks) -> np.ndarray:
         return np.sqrt(np.where(known > 0, total / known, 0.0))
 
 
-def _usual(squared: np.ndarray, cut: baseline.Blocks) -> np.ndarray:
-    """Mean square of the deviations in the blocks before each block; null where fewer than 50 are known."""
+def _usual(squared: np.ndarray, cut: baseline.Blocks, weekly: np.ndarray) -> np.ndarray:
+    """Mean square of the deviations in the blocks before each block; null where fewer than 50 are known.
+
+    Deviations from an hour of the week are measured against such, once there are 50: those of the first weeks, from the hour
+    of the day or from the level, are larger.
+    """
     held = ~np.isnan(squared)
     count = len(cut.median)
-    total = np.cumsum(np.r_[0.0, np.bincount(cut.of, weights=np.where(held, squared, 0.0), minlength=count)])
-    number = np.cumsum(np.r_[0, np.bincount(cut.of, weights=held, minlength=count)])
+    sums = np.bincount(cut.of, weights=np.where(held, squared, 0.0), minlength=count)
+    numbers = np.bincount(cut.of, weights=held, minlength=count)
+    found = _trailing(sums, numbers)
+    alike = _trailing(np.where(weekly, sums, 0.0), np.where(weekly, numbers, 0.0))
+    return np.where(weekly & ~np.isnan(alike), alike, found)
+
+
+def _trailing(sums: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Mean over the blocks of eight weeks before each block; null with fewer than 50 points."""
+    count = len(sums)
+    total, number = np.r_[0.0, np.cumsum(sums)], np.r_[0.0, np.cumsum(numbers)]
     first = np.maximum(np.arange(count) - MEMORY_BLOCKS, 0)
     known = number[:count] - number[first]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = (total[:count] - total[first]) / known
-    return np.where(known >= MIN_POINTS, np.maximum(mean, 0.0), np.nan)
+    mean = np.maximum(total[:count] - total[first], 0.0) / np.maximum(known, 1)
+    return np.where(known >= MIN_POINTS, mean, np.nan)
 
 
 def _novel(score: np.ndarray, window: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 GATE, OF = 3, 5  # points beyond the threshold, of points in a row
-BACK, AHEAD = 30, 20  # points before and after the gate that take part
+BACK, AHEAD = 40, 40  # points before and after the gate that take part
 LENGTHS = (1, 3, 5, 8, 12, 18, 26, 40)  # points that a rise takes; 1 is a step
 RIDE = 0.9  # largest lag-1 correlation that is believed
 ACCEPT = 6.6  # drop of the log-likelihood, doubled, within which a place is believed
