@@ -17,7 +17,9 @@ import pandas as pd
 from ..errors import InputError, RefusedError
 from . import baseline, movement, onset, placing
 
-SIGMAS = 6.0  # on as few as 30 points, over several series and hours: at 4, one onset in five lay before the fault
+SIGMAS = (
+    6.0  # on as few as 30 points, over several series and hours: at 4, one onset in five lay before the fault
+)
 REFERENCE = 30  # intervals before the search that say what is usual
 BACK_H = 24  # how far before the stated start is looked, at most
 AFTER_MIN = 60  # after the stated start where no detection is stated
@@ -156,11 +158,16 @@ def _events(
         for service in row.services:
             for name, (time, value, interval) in by_service.get(service, []):
                 reach = max(hour, (REFERENCE + 24) * interval)
-                low, high = np.searchsorted(time, [start - reach - REFERENCE * interval, until + 5 * interval])
+                low, high = np.searchsorted(
+                    time, [start - reach - REFERENCE * interval, until + 5 * interval]
+                )
                 low = _unbroken(time[low:high], start, interval) + int(low)
-                weeks = 12 * baseline.WEEK_US if interval >= baseline.HOUR_US else 0  # for the shape of the week and what lies off it
+                weeks = (
+                    12 * baseline.WEEK_US if interval >= baseline.HOUR_US else 0
+                )  # for the shape of the week and what lies off it
                 low = min(int(low), int(np.searchsorted(time, start - weeks))) if weeks else low
-                if (time[low:high] <= start).sum() < REFERENCE:
+                before = time[low:high][time[low:high] <= start]
+                if len(before) < REFERENCE or start - before[-1] > GAP_INTERVALS * interval:
                     continue
                 part = (time[low:high], value[low:high], interval)
                 if weeks:
@@ -186,12 +193,20 @@ def _shaped(part: movement.Part, hours: movement.Part | None, start: int) -> tup
     known = shape > 0
     if known.sum() < 2:
         return part, 0.0
-    expected = np.interp(time + interval / 2, edge[known] + hours[2] / 2, shape[known], left=np.nan, right=np.nan)
+    expected = np.interp(
+        time + interval / 2, edge[known] + hours[2] / 2, shape[known], left=np.nan, right=np.nan
+    )
     off = (cut.median / np.where(known, shape, np.nan))[edge < start - hours[2]]
     off = off[np.isfinite(off)]
     if not np.isfinite(expected).all() or len(off) < REFERENCE:
         return part, 0.0
-    return (time, value / expected, interval), placing.usual(off)[1]
+    share = value / expected
+    usual = np.nanmedian(share[time < start]) if np.isfinite(share[time < start]).any() else np.nan
+    if not np.isfinite(usual) or usual == 0:
+        return part, 0.0
+    return (time, share / usual, interval), placing.usual(off)[
+        1
+    ]  # sums of an hour and of a minute differ in size
 
 
 def _unbroken(time: np.ndarray, start: int, interval: int) -> int:
