@@ -20,6 +20,7 @@ from . import baseline, placing
 ALPHA = 0.05
 LEAD_POINTS = 30  # intervals before a window that say where a series stood, at least
 MIN_COVERAGE = 0.5  # share of a window's intervals that must hold a value
+LEAST = 0.01  # of what a series stands at: smaller steps, such as memory's, are real and do not matter
 OWN = 3.0  # robust standard deviations below which no series' own fault-free movement is taken to lie
 MIN_WINDOWS = 3  # fault-free windows that a series must have to be judged at all
 
@@ -209,8 +210,7 @@ def _measure(part: tuple[np.ndarray, np.ndarray, int], starts: np.ndarray, lengt
     calm = deviation[:-1][usable[:-1]]
     calm = calm[~np.isnan(calm)]
     _, spread = placing.usual(np.r_[calm, -calm])  # around where the series stood just before
-    if spread <= 1e-12:
-        spread = max(abs(float(np.nanmedian(value))) * 1e-6, 1e-12)
+    spread = max(spread, LEAST * abs(float(np.nanmedian(value))), 1e-12)
     z = deviation / spread
     levels = np.where(usable, placing.gate_levels(z).max(axis=1), np.nan)
     reference = ((grid[-1, :before] - centre[-1]) / spread)[~np.isnan(grid[-1, :before])]
