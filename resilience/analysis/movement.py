@@ -250,8 +250,9 @@ def _judge(keys: pd.DataFrame, intervals: list[int], found: list[_One], alpha: f
     judged = np.array([one.reason is None for one in found])
     own = np.maximum(_largest_other(levels), OWN)
     level = levels / own
-    maxima = np.sort(np.nanmax(level[judged, :-1], axis=0)) if judged.any() else np.array([np.inf])
-    maxima = maxima[~np.isnan(maxima)]
+    calm = np.where(np.isnan(level[:, :-1]), -np.inf, level[:, :-1])
+    maxima = np.sort(calm.max(axis=0))
+    maxima = maxima[np.isfinite(maxima)] if judged.any() else np.array([np.inf])
     rank = int(np.ceil((1 - alpha) * (len(maxima) + 1)))
     held = alpha if rank <= len(maxima) else 1 / (len(maxima) + 1)
     threshold = float(maxima[min(rank, len(maxima)) - 1])
