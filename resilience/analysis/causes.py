@@ -188,10 +188,11 @@ def distribution(causes: Causes) -> Distribution:
     return Distribution(found, f"{text} {causes.linked}".strip())
 
 
-def report_texts(incidents: pd.DataFrame) -> list[str]:
+def report_texts(incidents: pd.DataFrame, *, masked: bool = False) -> list[str]:
     """What the classifier reads of each report: title, summary, and its sections on the cause, or else its opening.
 
-    Sections on repair, lessons and actions name what was done, often in the words of another class.
+    Sections on repair, lessons and actions name what was done, often in the words of another class. `masked`: the
+    other way round, title, summary and the opening of what stands outside of the sections on the cause.
     """
     given = (
         incidents[["title", "summary", "text"]]
@@ -199,13 +200,14 @@ def report_texts(incidents: pd.DataFrame) -> list[str]:
         .where(incidents[["title", "summary", "text"]].notna(), "")
     )
     return [
-        "\n".join(part for part in (title, summary, _about_cause(text)) if part)
+        "\n".join(part for part in (title, summary, _about_cause(text, masked)) if part)
         for title, summary, text in given.itertuples(index=False)
     ]
 
 
-def _about_cause(text: str) -> str:
+def _about_cause(text: str, masked: bool = False) -> str:
     kept: list[str] = []
+    rest: list[str] = []
     inside = False
     for line in text.splitlines():
         heading = _HEADING.match(line) if len(line) < 160 else None
@@ -213,7 +215,12 @@ def _about_cause(text: str) -> str:
             inside = bool(_CAUSE_HEADING.search(heading[heading.lastgroup or 0]))
         elif inside:
             kept.append(line)
-    return "\n".join(kept) if kept else " ".join(text[: 20 * OPENING_WORDS].split()[:OPENING_WORDS])
+        else:
+            rest.append(line)
+    if kept and not masked:
+        return "\n".join(kept)
+    opening = " ".join(rest) if masked else text
+    return " ".join(opening[: 20 * OPENING_WORDS].split()[:OPENING_WORDS])
 
 
 _TEXT_COLUMNS = ("incident_id", "failure_class", "second_class", "decided_by", "phrases", "note")
