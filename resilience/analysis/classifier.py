@@ -52,8 +52,12 @@ class CauseClassifier(ClassifierMixin, BaseEstimator):
     """
 
     def __init__(
-        self, taxonomy: Taxonomy | None = None, threshold: float | None = None, prior: float = 3.0, unknown_cost: float = 0.6,
-    ) -> None:  # fmt: skip
+        self,
+        taxonomy: Taxonomy | None = None,
+        threshold: float | None = None,
+        prior: float = 3.0,
+        unknown_cost: float = 0.6,
+    ) -> None:
         self.taxonomy = taxonomy
         self.threshold = threshold
         self.prior = prior

@@ -50,12 +50,12 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`table`: one row per setting, way of reading and kind of row (`rows`: all, read, unread), with n, macro_f1 and its 95 %
-    interval (bootstrap over groups), majority_f1, accuracy, top2, accuracy_at_half, answered (share not 'unknown'),
+    """`table`: one row per setting, way of reading and kind of row (`rows`: all, read, unread), with n, macro_f1 and its
+    95 % interval (bootstrap over groups), majority_f1, accuracy, top2, accuracy_at_half, answered (share not 'unknown'),
     accuracy_answered, log_loss and brier beside prior_log_loss and prior_brier, ece beside ece_chance and ece_chance_95
     (a perfectly calibrated model at this n), and right_any (share where the answer is any cause a person named).
-    `by_class`: n, precision, recall, f1 of each class in held-out folds. `curve`: risk against coverage there. `rows`: per report
-    what a person said and what was answered (held-out folds, first repeat), with a probability and a read mark."""
+    `by_class`: n, precision, recall, f1 of each class in held-out folds. `curve`: risk against coverage there. `rows`:
+    per report what a person said and what was answered (held-out folds, first repeat), probability, read mark."""
 
     table: pd.DataFrame
     by_class: pd.DataFrame
@@ -66,9 +66,9 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class _Answer:
-    """Probabilities of rows `at`, and which were answered; of one repeat."""
+    """Probabilities of `rows`, and which were answered; of one repeat."""
 
-    at: np.ndarray
+    rows: np.ndarray
     p: np.ndarray
     answered: np.ndarray
 
@@ -90,7 +90,7 @@ def evaluate(
     taxonomy = taxonomy or packaged()
     classes = np.array(sorted(taxonomy.names))
     cause = np.asarray(given.cause, dtype=str)
-    used = np.flatnonzero(np.isin(cause, classes))
+    used = np.flatnonzero(np.isin(cause, classes)).tolist()
     if len(used) < FEWEST or len(set(cause[used])) < 2:
         raise InputError(f"{len(used)} reports have a label: too few to score a classifier.",
                          remedy=f"Label {FEWEST} of two classes or more: `resilience label`.")  # fmt: skip
@@ -127,6 +127,18 @@ def evaluate(
     )
     points = pd.DataFrame({"threshold": curve.threshold, "coverage": curve.coverage, "risk": curve.risk})
     return Evaluation(table, score.by_class(held), points, shown, _text(table, given, len(used), taxonomy))
+
+
+def held_out(
+    texts: list[str], cause: list[str], group: list[str], taxonomy: Taxonomy, *, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities (n x k) of labelled texts from folds whose model saw nothing of their group, and the k classes."""
+    classes = np.array(sorted(taxonomy.names))
+    groups = _groups(texts, group)
+    if len(set(groups)) < 2:  # nothing to learn from elsewhere
+        return CauseClassifier(taxonomy).fit([], []).predict_proba(texts), classes
+    y = np.searchsorted(classes, np.asarray(cause, dtype=str))
+    return _fold(taxonomy, np.array(texts, dtype=object), y, classes, groups, seed).p, classes
 
 
 def _read(mark: bool | None) -> str:
@@ -188,7 +200,8 @@ class _Scorer:
     """Rows of the table for answers about the same reports."""
 
     def __init__(
-        self, classes: np.ndarray, y: np.ndarray, group: np.ndarray, others: list[set[str]], read: list[bool | None], seed: int
+        self, classes: np.ndarray, y: np.ndarray, group: np.ndarray, others: list[set[str]],
+        read: list[bool | None], seed: int,
     ) -> None:  # fmt: skip
         self._classes, self._y, self._group, self._others, self._seed = classes, y, group, others, seed
         self._read = np.array([mark is True for mark in read])
@@ -205,21 +218,23 @@ class _Scorer:
         for kind, mask in kinds.items():
             if kind == "all" and self._read.all():
                 kind = "all, read"
-            cut = [_Answer(a.at[mask[a.at]], a.p[mask[a.at]], a.answered[mask[a.at]]) for a in answers]
-            if len(cut[0].at):
+            cut = [
+                _Answer(a.rows[mask[a.rows]], a.p[mask[a.rows]], a.answered[mask[a.rows]]) for a in answers
+            ]
+            if len(cut[0].rows):
                 rows.append({"setting": setting, "text": way, "rows": kind, **self._figures(cut)})
         return rows
 
     def _figures(self, answers: list[_Answer]) -> dict[str, object]:
-        y = self._y[answers[0].at]
+        y = self._y[answers[0].rows]
         every = [self._one(a) for a in answers]
-        figures: dict[str, object] = {"n": len(y), "groups": len(set(self._group[answers[0].at]))}
-        f1 = float(np.mean([macro_f1(self._y[a.at], a.p.argmax(axis=1)) for a in answers]))
+        figures: dict[str, object] = {"n": len(y), "groups": len(set(self._group[answers[0].rows]))}
+        f1 = float(np.mean([macro_f1(self._y[a.rows], a.p.argmax(axis=1)) for a in answers]))
         low, high = self._interval(answers)
         figures |= {"macro_f1": f1, "low": low, "high": high}
         figures["majority_f1"] = macro_f1(y, np.full(len(y), np.bincount(y).argmax()))
         figures |= {name: float(np.mean([one[name] for one in every])) for name in every[0]}
-        prior = self._prior[answers[0].at]
+        prior = self._prior[answers[0].rows]
         figures |= {
             "prior_log_loss": calibration.log_loss(prior, y),
             "prior_brier": calibration.brier(prior, y),
@@ -228,10 +243,10 @@ class _Scorer:
         return figures | {"ece_chance": mean, "ece_chance_95": tail}
 
     def _one(self, answer: _Answer) -> dict[str, float]:
-        y, p = self._y[answer.at], answer.p
+        y, p = self._y[answer.rows], answer.p
         best, surest = p.argmax(axis=1), p.max(axis=1)
         right = best == y
-        any_cause = [self._classes[b] in self._others[i] for b, i in zip(best, answer.at, strict=True)]
+        any_cause = [self._classes[b] in self._others[i] for b, i in zip(best, answer.rows, strict=True)]
         return {
             "accuracy": right.mean(),
             "right_any": float(np.mean(any_cause)),
@@ -246,14 +261,14 @@ class _Scorer:
 
     def _interval(self, answers: list[_Answer]) -> tuple[float, float]:
         """95 % percentile interval of macro-F1 from resampling whole groups; the same draws in every repeat."""
-        at = answers[0].at
+        at = answers[0].rows
         group = np.unique(self._group[at], return_inverse=True)[1]
         groups, k = group.max() + 1, len(self._classes)
         rng = np.random.default_rng(self._seed)
         drawn = rng.multinomial(groups, np.full(groups, 1 / groups), size=DRAWS)
         total = np.zeros(DRAWS)
         for a in answers:
-            best, y = a.p.argmax(axis=1), self._y[a.at]
+            best, y = a.p.argmax(axis=1), self._y[a.rows]
             parts = np.zeros((3, groups, k))  # right, answered, true: of each group and class
             np.add.at(parts[0], (group[best == y], y[best == y]), 1)
             np.add.at(parts[1], (group, best), 1)
@@ -270,7 +285,7 @@ class _Scorer:
         rows = []
         for i, name in enumerate(self._classes):
             said = [(a.p.argmax(axis=1) == i) for a in answers]
-            true = [self._y[a.at] == i for a in answers]
+            true = [self._y[a.rows] == i for a in answers]
             both = float(np.mean([(s & t).sum() for s, t in zip(said, true, strict=True)]))
             n, n_said = int(true[0].sum()), float(np.mean([s.sum() for s in said]))
             rows.append([name, n, both / n_said if n_said else np.nan, both / n if n else np.nan,
@@ -302,18 +317,16 @@ def _text(table: pd.DataFrame, given: Labelled, n: int, taxonomy: Taxonomy) -> s
         says.append(
             f"With the reports' own sections on their cause masked it is {masked['macro_f1'].iloc[0]:.2f}."
         )
-    better = held["log_loss"] < held["prior_log_loss"]
+    better = "better" if held["log_loss"] < held["prior_log_loss"] else "no better"
     says.append(
-        f"Its probabilities are {'better' if better else 'no better'} than knowing only how common each class is (log loss "
-        f"{held['log_loss']:.2f} against {held['prior_log_loss']:.2f}); calibration error {held['ece']:.2f}, where a perfect model would show up to "
-        f"{held['ece_chance_95']:.2f} by chance at this n."
+        f"Its probabilities are {better} than knowing only how common each class is (log loss {held['log_loss']:.2f} "
+        f"against {held['prior_log_loss']:.2f}); calibration error {held['ece']:.2f}, where a perfect model would show up "
+        f"to {held['ece_chance_95']:.2f} by chance at this n."
     )
     if unknown := sum(cause == UNKNOWN for cause in given.cause):
         says.append(f"{unknown} report(s) that people call unknown are not scored.")
     if not (table["setting"] == TEMPORAL).any():
         says.append("No temporal hold-out: too few labelled reports have a date.")
-    if any(mark is True for mark in given.read):
-        says.append(
-            f"{sum(mark is True for mark in given.read)} of these reports could be read by the author of the rules: scores on them flatter."
-        )
+    if could := sum(mark is True for mark in given.read):
+        says.append(f"{could} of these could be read by the author of the rules: scores on them flatter.")
     return " ".join(says)

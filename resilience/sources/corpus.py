@@ -77,12 +77,18 @@ def read(folder: Path, labels: Path) -> Corpus:
     picked = incidents.iloc[[row for row, _ in found]].reset_index(drop=True)
     labelled = given.iloc[[i for _, i in found]].reset_index(drop=True)
     said = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    groups = [
+        group or _group(text) or incident_id
+        for group, text, incident_id in zip(
+            labelled["group"], picked["text"], picked["incident_id"], strict=True
+        )
+    ]
     return Corpus(
         folder.resolve().name,
         picked,
         list(labelled["cause"]),
         [tuple(_parts(value)) for value in labelled["other_causes"]],
-        [group or _group(text) or i for group, text, i in zip(labelled["group"], picked["text"], picked["incident_id"], strict=True)],
+        groups,
         [said.get(value.lower()) for value in labelled["read_by_author"]],
         left_out,
     )  # fmt: skip
