@@ -167,8 +167,9 @@ def _text(table: pd.DataFrame, n: int, n_deployments: int, left_out: list[str]) 
         }[str(row.verdict)]
         says.append(
             f"Within {hours} after a deployment of a service they touched began {row.observed} of {n} incidents (95 % "
-            f"interval {row.low:.0f} to {row.high:.0f}); with the deployments moved by random weeks {row.expected:.1f} (95 % "
-            f"of draws {row.chance_low:.0f} to {row.chance_high:.0f}): {said} (p {max(row.p_holm, 0.001):.3f}, adjusted)."
+            f"interval {row.low:.0f} to {row.high:.0f}); with the deployments moved by random weeks it is "
+            f"{row.expected:.1f} (95 % of draws {row.chance_low:.0f} to {row.chance_high:.0f}): {said} "
+            f"(p {max(row.p_holm, 0.001):.3f}, adjusted)."
         )
     says.append(f"Looked at: {n_deployments:,} deployments. After is not because of.")
     if left_out:

@@ -80,7 +80,7 @@ def disagreements(
     best, surest = classes[p.argmax(axis=1)], p.max(axis=1)
     other = (best != known["failure_class"]) & (best != known["second_class"].fillna("").astype(object))
     said = known.groupby("incident_id")["failure_class"].agg(set)
-    other &= [name not in said[i] for name, i in zip(best, known["incident_id"], strict=True)]
+    other &= np.array([name not in said[i] for name, i in zip(best, known["incident_id"], strict=True)])
     found = known.assign(
         title=[incidents["title"].iloc[row] for row in rows],
         model_class=best,

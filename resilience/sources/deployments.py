@@ -137,5 +137,5 @@ def _moments(text: pd.Series) -> pd.Series:
         if here.any():
             found[here] = pd.to_datetime(numbers[here], unit=unit, utc=True, errors="coerce").astype(
                 "datetime64[us, UTC]"
-            )  # type: ignore[call-overload]
+            )
     return found
