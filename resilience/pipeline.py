@@ -20,6 +20,7 @@ from .errors import InputError
 from .sources import (
     corrections_file,
     datadog,
+    deployments,
     gamedays,
     graph,
     labels,
@@ -89,6 +90,7 @@ def ingest(
     run.add_gamedays(found["gameday"])
     run.add_labels(found["labels"])
     run.add_graphs(found["graph"])
+    run.add_deployments(found["deployments"])
     run.skip(found["table"])
     run.add_series(
         [*((f, a, "csv") for f, a in found["csv"]), *((f, a, "json") for f, a in found["json"])], mapping
@@ -140,6 +142,8 @@ def _kind(file: Path, mapping: Path | None, forced: str | None) -> str:
         described = file.suffix == ".csv" and (mapping is not None or series_mapping.beside(file))
         if forced or (not described and trackers.recognise(file)):
             return "tracker"
+        if file.suffix == ".csv" and not described and deployments.recognise(file):
+            return "deployments"
         return file.suffix[1:]
     return "settings" if file.suffix in (".yml", ".yaml", ".parquet") else "report"
 
@@ -310,6 +314,16 @@ class _Run:
                 self._problems.append(read.problems)
                 self._upsert("service_edges", read.edges, "source", [uri])
                 self._upsert("services", read.services, "source", [uri])
+
+    def add_deployments(self, files: Sequence[tuple[Path, Path]]) -> None:
+        """Exports overlap and forget, as trackers' do: a deployment that is gone from the file stays."""
+        for i, (path, anchor) in enumerate(files):
+            self._say("deployments", i, len(files))
+            uri = path.resolve().relative_to(anchor).as_posix()
+            read = self._guarded(path, anchor, partial(deployments.read, path, uri))
+            if read is not None:
+                self._problems.append(read.problems)
+                self._upsert("deployments", read.deployments)
 
     def add_series(self, files: Sequence[tuple[Path, Path, str]], mapping: Path | None) -> None:
         batch: list[pd.DataFrame] = []
