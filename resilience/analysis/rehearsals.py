@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 STALE_DAYS = 365
-OUTGROWN = 1.10  # today's peak over the load that a rehearsal reached, above which it no longer speaks for today
+OUTGROWN = 1.25  # today's peak over the load that a rehearsal reached, above which it no longer speaks for today
 HALF_LIFE_DAYS = 365.0
 # How much a verdict found there says about production; a judgement, stated, and varied in the planner's stability check.
 ENVIRONMENT_TRUST = {"production": 1.0, "staging": 0.6, "isolated": 0.5}
