@@ -20,6 +20,7 @@ from . import baseline, placing
 ALPHA = 0.05
 LEAD_POINTS = 30  # intervals before a window that say where a series stood, at least
 MIN_COVERAGE = 0.5  # share of a window's intervals that must hold a value
+OWN = 3.0  # robust standard deviations below which no series' own fault-free movement is taken to lie
 MIN_WINDOWS = 3  # fault-free windows that a series must have to be judged at all
 
 Span = tuple[pd.Timestamp, pd.Timestamp]
@@ -30,12 +31,12 @@ Part = tuple[np.ndarray, np.ndarray, int]  # times in microseconds, values, inte
 class Moved:
     """What moved in a window. `table`: one row per metric and scope.
 
-    Columns: metric, scope, service (the tag of that name, else null), interval_s, moved (null where not judged), level
-    (the gate's largest threshold that it still passed, in its usual size over fault-free windows), threshold (what the
-    family must exceed), onset_at, earliest, latest (UTC, null unless moved), kind, strength (robust standard deviations,
-    negative for a fall), order (1 is first, equal where intervals of `earliest` to `latest` cannot be told apart by their
-    `onset_at`), reason (why not judged). `windows`: fault-free windows compared with; `alpha`: the chance that any series of
-    the family would be said to have moved in such a window.
+    Columns: metric, scope, service (the tag of that name, else null), interval_s, moved (null where not judged), level (the
+    largest threshold at which its gate still passed, in units of the largest in its own fault-free windows), threshold
+    (what the family must exceed), onset_at, earliest, latest (UTC, null unless moved), alarm_at (when the gate passed: a
+    monitor would have told then), kind, strength (robust standard deviations, negative for a fall), reason (why not judged),
+    order (1 is first; look at `earliest` and `latest` before believing it). `windows`: fault-free windows compared with;
+    `alpha`: the chance that any series of the family would be said to have moved in such a window.
     """
 
     table: pd.DataFrame
@@ -73,9 +74,14 @@ class Moved:
 
 @dataclass(frozen=True)
 class _One:
-    """One series against the windows: `levels` of the fault-free ones and the asked one (last), and where it began."""
+    """One series against the windows: `levels` of the fault-free ones and the asked one (last), `z` of the asked one from
+
+    `first` on, and where it began (microseconds)."""
 
     levels: np.ndarray
+    z: np.ndarray
+    first: int
+    interval: int
     onset: tuple[int, int, int] | None
     kind: str | None
     strength: float
@@ -176,12 +182,18 @@ def _measure(part: tuple[np.ndarray, np.ndarray, int], starts: np.ndarray, lengt
     time, value, interval = part
     points = max(round(length / interval), 1)
     none = np.full(len(starts), np.nan)
+
+    def unjudged(reason: str) -> _One:
+        return _One(none, np.zeros(0), int(starts[-1]), interval, None, None, np.nan, reason)
+
     if points < placing.OF:
-        return _One(
-            none, None, None, np.nan, f"the window holds {points} of its intervals; {placing.OF} are needed"
-        )
+        return unjudged(f"the window holds {points} of its intervals; {placing.OF} are needed")
     if (np.diff(time) == 0).any():
-        return _One(none, None, None, np.nan, "points stand twice at the same time")
+        return unjudged("points stand twice at the same time")
+    row = min(int(np.searchsorted(time, starts[-1])), len(time) - 1)
+    begin = (
+        int(starts[-1]) + int(time[row] - starts[-1]) % interval
+    )  # where its intervals begin within the minute
     residual = baseline.deseasoned(value, time, interval)
     before = max(round(lead / interval), 1)
     grid = _grid(time, residual, starts, interval, before, points)
@@ -190,16 +202,10 @@ def _measure(part: tuple[np.ndarray, np.ndarray, int], starts: np.ndarray, lengt
         centre = baseline.middle(grid[:, :before].T, max(round(MIN_COVERAGE * before), 1))
     deviation = grid[:, before:] - centre[:, None]
     usable = (known >= MIN_COVERAGE) & ~np.isnan(centre)
-    if usable[:-1].sum() < MIN_WINDOWS:
-        return _One(
-            none,
-            None,
-            None,
-            np.nan,
-            f"{int(usable[:-1].sum())} fault-free windows were recorded; {MIN_WINDOWS} are needed",
-        )
+    if (fit_for := int(usable[:-1].sum())) < MIN_WINDOWS:
+        return unjudged(f"{fit_for} fault-free windows were recorded; {MIN_WINDOWS} are needed")
     if not usable[-1]:
-        return _One(none, None, None, np.nan, "too little was recorded in the window or just before it")
+        return unjudged("too little was recorded in the window or just before it")
     calm = deviation[:-1][usable[:-1]]
     calm = calm[~np.isnan(calm)]
     _, spread = placing.usual(np.r_[calm, -calm])  # around where the series stood just before
@@ -210,13 +216,20 @@ def _measure(part: tuple[np.ndarray, np.ndarray, int], starts: np.ndarray, lengt
     reference = ((grid[-1, :before] - centre[-1]) / spread)[~np.isnan(grid[-1, :before])]
     asked = np.r_[(grid[-1, :before] - centre[-1]) / spread, z[-1]]
     top = float(levels[-1])
-    gate = placing.gated(z[-1], min(3.0, 0.999 * top))
+    gate = placing.gated(z[-1], max(min(3.0, 0.999 * top), top / 3))
     if gate is None:
-        return _One(levels, None, None, np.nan, None)
+        return _One(levels, z[-1], begin, interval, None, None, np.nan, None)
     fit = placing.place(asked, before + gate, reference)
-    at = int(starts[-1]) + (np.array([fit.first, fit.low, fit.high]) - before) * interval
+    at = begin + (np.array([fit.first, fit.low, fit.high]) - before) * interval
     return _One(
-        levels, (int(at[0]), int(at[1]) - interval, int(at[2]) + interval), fit.kind, fit.height, None
+        levels,
+        z[-1],
+        begin,
+        interval,
+        (int(at[0]), int(at[1]) - interval, int(at[2]) + interval),
+        fit.kind,
+        fit.height,
+        None,
     )
 
 
@@ -235,11 +248,8 @@ def _grid(
 def _judge(keys: pd.DataFrame, intervals: list[int], found: list[_One], alpha: float, windows: int) -> Moved:
     levels = np.stack([one.levels for one in found])
     judged = np.array([one.reason is None for one in found])
-    usual = np.full(len(found), np.nan)
-    if judged.any():
-        usual[judged] = np.nanmedian(levels[judged, :-1], axis=1)
-    typical = float(np.nanmedian(usual)) if judged.any() else np.nan
-    level = levels / np.maximum(usual, typical)[:, None] * typical
+    own = np.maximum(_largest_other(levels), OWN)
+    level = levels / own
     maxima = np.sort(np.nanmax(level[judged, :-1], axis=0)) if judged.any() else np.array([np.inf])
     maxima = maxima[~np.isnan(maxima)]
     rank = int(np.ceil((1 - alpha) * (len(maxima) + 1)))
@@ -248,6 +258,10 @@ def _judge(keys: pd.DataFrame, intervals: list[int], found: list[_One], alpha: f
     yes = judged & (level[:, -1] > threshold)
     at = [
         one.onset if says and one.onset else (None, None, None) for one, says in zip(found, yes, strict=True)
+    ]
+    limits = threshold * own[:, -1]  # the family's threshold in each series' own z
+    alarms = [
+        _alarm(one, limit) if says else None for one, limit, says in zip(found, limits, yes, strict=True)
     ]
     table = pd.DataFrame(
         {
@@ -264,6 +278,7 @@ def _judge(keys: pd.DataFrame, intervals: list[int], found: list[_One], alpha: f
                 name: pd.to_datetime([row[i] for row in at], unit="us", utc=True).as_unit("us")
                 for i, name in enumerate(("onset_at", "earliest", "latest"))
             },
+            "alarm_at": pd.to_datetime(alarms, unit="us", utc=True).as_unit("us"),
             "kind": [one.kind if says else None for one, says in zip(found, yes, strict=True)],
             "strength": [one.strength if says else np.nan for one, says in zip(found, yes, strict=True)],
             "reason": [one.reason for one in found],
@@ -272,6 +287,28 @@ def _judge(keys: pd.DataFrame, intervals: list[int], found: list[_One], alpha: f
     table["order"] = table["onset_at"].rank(method="min").astype("Int64")
     table = table.sort_values(["order", "metric", "scope"], na_position="last", ignore_index=True)
     return Moved(table, _text(table, windows, held), threshold, windows, held)
+
+
+def _largest_other(levels: np.ndarray) -> np.ndarray:
+    """Per series and window, the largest level in the fault-free windows (all but the last) other than that window."""
+    calm = np.where(np.isnan(levels[:, :-1]), -np.inf, levels[:, :-1])
+    ranked = np.sort(calm, axis=1)
+    most, next_most = ranked[:, -1:], ranked[:, -2:-1]
+    others = np.where(np.arange(calm.shape[1]) == calm.argmax(axis=1)[:, None], next_most, most)
+    return np.concatenate([others, most], axis=1)
+
+
+def _alarm(one: _One, limit: float) -> int | None:
+    """End of the interval in which the gate passed: the third point of five beyond `limit` on one side."""
+    found = []
+    for side in (one.z, -one.z):
+        beyond = np.flatnonzero(np.nan_to_num(side, nan=-np.inf) > limit)
+        near = np.flatnonzero(
+            beyond[placing.GATE - 1 :] - beyond[: len(beyond) - placing.GATE + 1] < placing.OF
+        )
+        if len(near):
+            found.append(int(beyond[near[0] + placing.GATE - 1]))
+    return one.first + (min(found) + 1) * one.interval if found else None
 
 
 def service_of(scope: str) -> str | None:

@@ -27,6 +27,7 @@ MIN_POINTS = 50  # deviations that must be known before anything is scored
 OFFSET = 0.05  # share of the level added before logarithms, so that zero stays finite
 SIGMAS = 3.0  # gate of one series, in robust standard deviations; searching many needs `moved`
 MIN_REFERENCE = 12  # points before the search that are needed to say what is usual
+MIN_SEARCH = 6  # intervals after a known time that are searched at least
 BEFORE_POINTS, AFTER_POINTS = 60, 60
 REFERENCE_POINTS = 120
 MAX_REFERENCE_POINTS = 10_000
@@ -194,12 +195,14 @@ def find(
     before: pd.Timedelta | None = None,
     after: pd.Timedelta | None = None,
     sigmas: float = SIGMAS,
+    slow: float = 0.0,
 ) -> Onset | None:
     """The first movement of a series within `before` and `after` of the time `around`; None where there is none.
 
     `values` in any unit, `at` their times (aware, or naive UTC); `around` an aware time, such as a reported start. Searched
     are 60 intervals on either side unless `before` and `after` say otherwise; what is usual is measured by median and MAD
     on up to 120 intervals before that, deviations taken from the hour of the week where three earlier weeks hold it.
+    `slow`: standard deviation (unit of the series) of what moves from hour to hour, which a shorter reference cannot show.
     The gate: three of five points beyond `sigmas` on the same side. It is meant for one series: over many, use `moved`.
     Raises RefusedError where fewer than 12 points lie before the search, where a time stands twice, or where too little
     lies within it, and InputError as `scores` does.
@@ -235,6 +238,7 @@ def find(
         )
     reference = residual[known_before]
     centre, spread = placing.usual(reference)
+    spread = float(np.hypot(spread, slow))
     z = (searched - centre) / spread
     gate = placing.gated(z, sigmas)
     if gate is None:
