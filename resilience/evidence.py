@@ -14,6 +14,7 @@ import pandas as pd
 
 from . import schema, views
 from .analysis import attribution, backtest, causes, gameday, ledger, plan, rehearsals, taxonomy
+from .errors import InputError
 from .store import Store
 
 TABLES = (
@@ -52,6 +53,17 @@ def latest(store: Store) -> pd.Timestamp:
     found.append(store.load("gamedays")["held_on"].max() + pd.Timedelta(days=1))
     known = [at for at in found if pd.notna(at)]
     return max(known) + pd.Timedelta(minutes=1) if known else pd.Timestamp("1970-01-02", tz="UTC")
+
+
+def moment(stated: str) -> pd.Timestamp | None:
+    """A moment as written: a date (its midnight UTC) or an ISO time with offset; None where nothing is written."""
+    if not stated:
+        return None
+    try:
+        at = pd.Timestamp(stated)
+    except ValueError as error:
+        raise InputError(f"{stated!r} is no moment.", remedy="Write a date, e.g. 2020-11-30, or an ISO time with offset.") from error
+    return at.tz_localize("UTC") if at.tzinfo is None else at.tz_convert("UTC")
 
 
 def read(store: Store, as_of: pd.Timestamp | None = None) -> Evidence:
