@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from . import schema, views
-from .analysis import attribution, backtest, causes, gameday, ledger, plan, rehearsals, taxonomy
+from .analysis import attribution, backtest, causes, dependencies, gameday, ledger, plan, rehearsals, taxonomy
 from .errors import InputError
 from .store import Store
 
@@ -62,12 +63,21 @@ def moment(stated: str) -> pd.Timestamp | None:
     try:
         at = pd.Timestamp(stated)
     except ValueError as error:
-        raise InputError(f"{stated!r} is no moment.", remedy="Write a date, e.g. 2020-11-30, or an ISO time with offset.") from error
+        raise InputError(
+            f"{stated!r} is no moment.", remedy="Write a date, e.g. 2020-11-30, or an ISO time with offset."
+        ) from error
     return at.tz_localize("UTC") if at.tzinfo is None else at.tz_convert("UTC")
 
 
-def read(store: Store, as_of: pd.Timestamp | None = None) -> Evidence:
-    """Everything that the store held at `as_of` (aware; None: all of it)."""
+def read(
+    store: Store, as_of: pd.Timestamp | None = None, *, hidden: bool = False, zone: str = "UTC"
+) -> Evidence:
+    """Everything that the store held at `as_of` (aware; None: all of it).
+
+    `hidden`: also look for dependencies that nobody has declared, in two years of traffic and in the
+    incidents; it takes longer than everything else, so the ledger alone does without. `zone`: in which the
+    hour of a week is counted.
+    """
     moment = latest(store) if as_of is None else as_of
     incidents = views.incidents(store, kind="real")
     known = incidents[~(_first(incidents) >= moment)].reset_index(drop=True)
@@ -86,7 +96,7 @@ def read(store: Store, as_of: pd.Timestamp | None = None) -> Evidence:
     simulated = bool(known["simulated"].any()) or bool(history["simulated"].any())
     peaks = traffic[["service", "peak"]].assign(unit=RATE)
     return Evidence(
-        moment, known, touches, history, facts, graph, peaks, views.table(store, "actions"), _edges(days),
+        moment, known, touches, history, facts, graph, peaks, views.table(store, "actions"), _hidden(store, known, moment, zone) if hidden else _no_edges(),
         tuple(taxonomy.packaged().names), classed.text, simulated,
     )  # fmt: skip
 
@@ -99,9 +109,15 @@ def build(found: Evidence) -> ledger.Ledger:
     )  # fmt: skip
 
 
-def choose(found: Evidence, book: ledger.Ledger, rules: plan.Rules, windows: plan.Windows | None = None) -> plan.Plan:
+def choose(
+    found: Evidence, book: ledger.Ledger, rules: plan.Rules, windows: plan.Windows | None = None
+) -> plan.Plan:
     """The plan for one GameDay."""
-    teams = found.facts.dropna(subset="team").set_index("service")["team"].to_dict() if "team" in found.facts else {}
+    teams = (
+        found.facts.dropna(subset="team").set_index("service")["team"].to_dict()
+        if "team" in found.facts
+        else {}
+    )
     return plan.choose(book, rules, graph=found.graph, teams=teams, windows=windows)
 
 
@@ -114,7 +130,7 @@ def judge(found: Evidence, seed: int = 0, horizon_months: int = 6) -> backtest.B
     )  # fmt: skip
 
 
-def constraints(store: Store, found: Evidence, **given: object) -> plan.Rules:
+def constraints(store: Store, found: Evidence, **given: Any) -> plan.Rules:
     """Rules with what the store knows: exhausted error budgets and open incidents. `given`: fields of `plan.Rules`."""
     open_ = found.incidents[found.incidents["resolved_at"].isna() & found.incidents["mitigated_at"].isna()]
     # an old report without an end is a gap in the report, not an incident that still burns
@@ -126,7 +142,9 @@ def constraints(store: Store, found: Evidence, **given: object) -> plan.Rules:
 def _budgets(store: Store, moment: pd.Timestamp) -> dict[str, str]:
     """Services whose objective is missed in the month of `moment`, the latest that was measured."""
     months = store.load("slo_history")
-    months = months[(months["month_at"] < moment) & months["value_percent"].notna() & months["service"].notna()]
+    months = months[
+        (months["month_at"] < moment) & months["value_percent"].notna() & months["service"].notna()
+    ]
     latest_ = months.sort_values("month_at").groupby("slo_id").tail(1)
     spent = latest_[latest_["value_percent"] < latest_["target_percent"]]
     return {
@@ -168,7 +186,9 @@ def _service(scope: pd.Series) -> pd.Series:
 
 def _traffic(store: Store, moment: pd.Timestamp) -> pd.DataFrame:
     """Per service: mean and busy-hour requests per second over the last weeks of its series before `moment`, and its last point."""
-    empty = pd.DataFrame({"service": pd.Series(dtype="str"), "traffic": [], "peak": [], "last": pd.to_datetime([], utc=True)})
+    empty = pd.DataFrame(
+        {"service": pd.Series(dtype="str"), "traffic": [], "peak": [], "last": pd.to_datetime([], utc=True)}
+    )
     usual = views.traffic(store, views.REQUESTS)
     if usual is None:
         return empty
@@ -187,7 +207,9 @@ def _traffic(store: Store, moment: pd.Timestamp) -> pd.DataFrame:
     if rows["rollup"].iloc[0] not in ("sum", "count"):
         rows["rate"] = rows["value"]
     grouped = rows.dropna(subset=["service", "rate"]).groupby("service")
-    found = grouped.agg(traffic=("rate", "mean"), peak=("rate", partial(pd.Series.quantile, q=BUSY)), last=("at", "max"))
+    found = grouped.agg(
+        traffic=("rate", "mean"), peak=("rate", partial(pd.Series.quantile, q=BUSY)), last=("at", "max")
+    )
     return found.reset_index()
 
 
@@ -210,10 +232,12 @@ def _loads(store: Store, day: str, tables: dict[str, pd.DataFrame]) -> list[tupl
     ran = tables["experiments"][tables["experiments"]["fault_started_at"].notna()]
     if ran.empty:
         return []
-    spans = {row.experiment_key: gameday.fault_window(row) for row in ran.itertuples()}
+    spans = {row.experiment_key: span for row in ran.itertuples() if (span := gameday.fault_window(row))}
     first, last = min(s for s, _ in spans.values()), max(e for _, e in spans.values())
     hour = pd.Timedelta(hours=1)
-    rows = views.table(store, "series", where={"metric": [views.REQUESTS]}, between=(first - hour, last + hour))
+    rows = views.table(
+        store, "series", where={"metric": [views.REQUESTS]}, between=(first - hour, last + hour)
+    )
     rows = rows[rows["rollup"].isin(["sum", "count"])]
     found = []
     for target in tables["experiment_targets"].itertuples():
@@ -234,10 +258,17 @@ def _loads(store: Store, day: str, tables: dict[str, pd.DataFrame]) -> list[tupl
 
 
 def _facts(
-    graph: pd.DataFrame, declared: pd.DataFrame, traffic: pd.DataFrame, touches: pd.DataFrame, moment: pd.Timestamp
+    graph: pd.DataFrame,
+    declared: pd.DataFrame,
+    traffic: pd.DataFrame,
+    touches: pd.DataFrame,
+    moment: pd.Timestamp,
 ) -> pd.DataFrame:
     """One row per service that anything names, with what is known of it; `current` False where it is gone."""
-    named = sorted({*declared["service"], *traffic["service"], *touches["service"], *graph["caller"], *graph["callee"]} - {attribution.NOT_STATED})
+    named = sorted(
+        {*declared["service"], *traffic["service"], *touches["service"], *graph["caller"], *graph["callee"]}
+        - {attribution.NOT_STATED}
+    )
     facts = pd.DataFrame({"service": pd.Series(named, dtype="str")})
     facts = facts.merge(declared.drop_duplicates("service"), on="service", how="left")
     facts = facts.merge(traffic[["service", "traffic", "last"]], on="service", how="left")
@@ -249,6 +280,28 @@ def _facts(
     return facts.drop(columns="last")
 
 
-def _edges(days: list[tuple[dict[str, pd.DataFrame], pd.DataFrame]]) -> pd.DataFrame:
-    """Dependencies that nobody has declared, from GameDays."""
-    return pd.DataFrame({name: pd.Series(dtype="str") for name in ("service", "follower", "origin", "evidence", "state")})
+def _no_edges() -> pd.DataFrame:
+    return ledger.frame_edges(None)
+
+
+def _hidden(store: Store, known: pd.DataFrame, moment: pd.Timestamp, zone: str) -> pd.DataFrame:
+    """Candidate dependencies from series and incidents before `moment`; none where there is too little to look at."""
+    usual = views.traffic(store, views.REQUESTS)
+    if usual is None:
+        return _no_edges()
+    rows = views.table(store, "series", where={"metric": [usual[0]]})
+    rows = rows[(rows["interval_s"] == usual[1]) & (rows["at"] < moment)]
+    rows = rows[_service(rows["scope"]).notna()]
+    named = known[["incident_id", "services"]].dropna()
+    named = named.assign(service=named["services"].str.split(", ")).explode("service", ignore_index=True)
+    try:
+        found = dependencies.candidates(
+            rows,
+            views.table(store, "service_edges"),
+            named[["incident_id", "service"]],
+            metric=usual[0],
+            zone=zone,
+        )
+    except InputError:
+        return _no_edges()  # too few services or weeks: nothing can be found, and nothing is claimed
+    return found.table[["service", "follower", "evidence"]].assign(origin="series or incidents", state="open")

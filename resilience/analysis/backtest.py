@@ -87,7 +87,9 @@ def evaluate(
         reason = None
         if counts[0] < LEAST_BEFORE or counts[1] < LEAST_AFTER:
             reason = f"{counts[0]} incidents before and {counts[1]} after; {LEAST_BEFORE} and {LEAST_AFTER} are needed"
-        rows.append((origin, until, *counts, float(unplaced / weight.sum()) if len(weight) else np.nan, reason))
+        rows.append(
+            (origin, until, *counts, float(unplaced / weight.sum()) if len(weight) else np.nan, reason)
+        )
         if reason is None:
             prepared = prepare(before, after, classes, facts, origin, first, repaired, truth, rng)
             results.append(_scored(prepared, rng))
@@ -111,12 +113,18 @@ def prepare(
 ) -> Origin:
     """Scores of every method from `before`, and the gains that `after` holds."""
     found = burdens.estimate(before, classes, facts, end=origin, start=start).table
-    usable = found["failure_class"].isin(classes) & (found["service"] != NOT_STATED) & (found["environment"] == PRODUCTION)
+    usable = (
+        found["failure_class"].isin(classes)
+        & (found["service"] != NOT_STATED)
+        & (found["environment"] == PRODUCTION)
+    )
     cells = found[usable].sort_values(["failure_class", "service"], ignore_index=True)
     index = pd.MultiIndex.from_frame(cells[["failure_class", "service"]])
     ties = rng.random(len(cells))  # what a method cannot tell apart is in no order
     n = cells["n"].to_numpy()
-    margins = cells.groupby("failure_class")["n"].transform("sum") * cells.groupby("service")["n"].transform("sum")
+    margins = cells.groupby("failure_class")["n"].transform("sum") * cells.groupby("service")["n"].transform(
+        "sum"
+    )
     last = before[before["weight"] >= SEEN].groupby(["failure_class", "service"])["at"].max().reindex(index)
     recency = last.map(lambda at: at.value if pd.notna(at) else 0).to_numpy(dtype=float)
     severity = (cells["rate"] * cells["severity"]).to_numpy()
@@ -129,10 +137,14 @@ def prepare(
         "random": ties,
     }
     if truth is not None:
-        scores["knowable ceiling"] = truth.set_index(["failure_class", "service"])["value"].reindex(index).fillna(0).to_numpy()
+        scores["knowable ceiling"] = (
+            truth.set_index(["failure_class", "service"])["value"].reindex(index).fillna(0).to_numpy()
+        )
     done = np.zeros(len(cells), dtype=bool)
     if repaired is not None and len(repaired):
-        keys = pd.MultiIndex.from_frame(repaired.loc[repaired["at"] < after["at"].max(), ["failure_class", "service"]])
+        keys = pd.MultiIndex.from_frame(
+            repaired.loc[repaired["at"] < after["at"].max(), ["failure_class", "service"]]
+        )
         done = index.isin(keys)
     place = index.get_indexer(pd.MultiIndex.from_frame(after[["failure_class", "service"]]))
     used = (place >= 0) & (after["environment"] == PRODUCTION).to_numpy()
@@ -162,7 +174,9 @@ def _scored(one: Origin, rng: np.random.Generator) -> dict[tuple[str, int, str, 
     incidents = int(one.gain_incident.max()) + 1 if len(one.gain_incident) else 0
     times = np.vstack([np.ones(incidents), rng.poisson(1.0, (RESAMPLES, incidents))])
     size = len(one.cells)
-    gains = np.stack([np.bincount(one.gain_cell, one.gains * t[one.gain_incident], minlength=size) for t in times])
+    gains = np.stack(
+        [np.bincount(one.gain_cell, one.gains * t[one.gain_incident], minlength=size) for t in times]
+    )
     found = {}
     for subset, mask in one.subsets.items():
         held, inside = gains[:, mask], np.flatnonzero(mask)
@@ -176,7 +190,9 @@ def _scored(one: Origin, rng: np.random.Generator) -> dict[tuple[str, int, str, 
                 discount = 1 / np.log2(np.arange(2, depth + 2))
                 with np.errstate(invalid="ignore", divide="ignore"):
                     found[subset, k, "recall", method] = top[:, :depth].sum(axis=1) / total
-                    found[subset, k, "ndcg", method] = (top[:, :depth] @ discount) / (best[:, :depth] @ discount)
+                    found[subset, k, "ndcg", method] = (top[:, :depth] @ discount) / (
+                        best[:, :depth] @ discount
+                    )
     return found
 
 
@@ -188,12 +204,18 @@ def _table(results: Sequence[dict[tuple[str, int, str, str], np.ndarray]]) -> pd
             ours = _mean(results, (*key[:3], OURS))
             apart = ours - value
             known = apart[1:][np.isfinite(apart[1:])]
-            low, high = np.quantile(known, [0.025, 0.975]) if key[3] != OURS and len(known) else (np.nan, np.nan)
+            low, high = (
+                np.quantile(known, [0.025, 0.975]) if key[3] != OURS and len(known) else (np.nan, np.nan)
+            )
             rows.append((*key, value[0], apart[0] if key[3] != OURS else np.nan, low, high))
-    return pd.DataFrame(rows, columns=["cells", "k", "metric", "method", "value", "against_ours", "low", "high"])
+    return pd.DataFrame(
+        rows, columns=["cells", "k", "metric", "method", "value", "against_ours", "low", "high"]
+    )
 
 
-def _mean(results: Sequence[dict[tuple[str, int, str, str], np.ndarray]], key: tuple[str, int, str, str]) -> np.ndarray:
+def _mean(
+    results: Sequence[dict[tuple[str, int, str, str], np.ndarray]], key: tuple[str, int, str, str]
+) -> np.ndarray:
     stacked = np.stack([r[key] for r in results])
     known = np.isfinite(stacked)
     count = known.sum(axis=0)
@@ -230,7 +252,9 @@ def _text(table: pd.DataFrame, origins: pd.DataFrame) -> str:
     used = origins[origins["reason"].isna()]
 
     def said(subset: str, other: str) -> str:
-        rows = table[(table["cells"] == subset) & (table["k"] == 15) & (table["metric"] == "recall")].set_index("method")
+        rows = table[
+            (table["cells"] == subset) & (table["k"] == 15) & (table["metric"] == "recall")
+        ].set_index("method")
         r = rows.loc[other]
         if not np.isfinite(r["against_ours"]):
             return f"{subset} against {other}: not measurable"

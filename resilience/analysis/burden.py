@@ -82,7 +82,9 @@ def estimate(
     without any time count, as their report exists. Raises InputError for a naive `end`.
     """
     if end.tzinfo is None:
-        raise InputError("The end of the history has no zone.", remedy="Give a moment such as 2020-11-30T00:00Z.")
+        raise InputError(
+            "The end of the history has no zone.", remedy="Give a moment such as 2020-11-30T00:00Z."
+        )
     rows = touches[~(touches["at"] >= end)]
     first = rows["at"].min() if start is None else start
     years = max((end - first) / YEAR, LEAST_YEARS) if pd.notna(first) else LEAST_YEARS
@@ -92,7 +94,9 @@ def estimate(
     n, doubt, likely = _counts(rows, names, units)
     prior, mixture = _prior(n, likely, years, units)
     mean, variance = _posterior(n, prior, years, mixture)
-    variance = variance + doubt * (mean / np.maximum(n + 1, 1e-9)) ** 2  # what is not known of a count widens it
+    variance = (
+        variance + doubt * (mean / np.maximum(n + 1, 1e-9)) ** 2
+    )  # what is not known of a count widens it
     widened = mean**2 / variance
     scale = variance / mean
     low, high = (stats.gamma.ppf(q, widened, scale=scale) for q in (0.025, 0.975))
@@ -168,7 +172,6 @@ def _prior(
     total = n.sum()
     if total <= 0:
         return np.full(n.shape, 1.0 / (years * max(n.size, 1))), Mixture(1.0, 1.0, 1.0, 1.0, 1.0)
-    by_service = _service_rates(n.sum(axis=0), units) / years
     share = (n.sum(axis=1) + 0.5) / (total + 0.5 * len(n))
     kinds = units["kind"].where(units["kind"].notna(), "").astype(str).to_numpy()
     shares = np.empty(n.shape)
@@ -176,7 +179,8 @@ def _prior(
         mine = kinds == kind
         of_kind = n[:, mine].sum(axis=1)
         shares[:, mine] = ((of_kind + 3 * _ALIKE * share) / (of_kind.sum() + 3 * _ALIKE))[:, None]
-    mean = np.maximum(by_service[None, :] * shares, 1e-9)
+    # what a cell itself suffered may not raise what one expects of it: it would be counted twice
+    mean = _without(n, shares, units) / years
     return mean, _mixture(likely, _without(likely, shares, units))
 
 
@@ -189,13 +193,6 @@ def _without(n: np.ndarray, shares: np.ndarray, units: pd.DataFrame) -> np.ndarr
     left = 1 - shares
     rate = like * (k + others) / (k + like * left)
     return np.maximum(rate * shares, 1e-9)
-
-
-def _service_rates(count: np.ndarray, units: pd.DataFrame) -> np.ndarray:
-    """Expected incidents per unit over the history: its own count, shrunk towards services like it."""
-    expected = _like(count, units)
-    k = _shape(count, expected)
-    return expected * (k + count) / (k + expected)
 
 
 def _like(count: np.ndarray, units: pd.DataFrame) -> np.ndarray:
@@ -226,7 +223,11 @@ def _shape(n: np.ndarray, expected: np.ndarray) -> float:
     n, expected = n.ravel(), expected.ravel()
     k = _SHAPES[:, None]
     seen = n > 1e-9
-    some = special.gammaln(k + n[seen]) - special.gammaln(k) + n[seen] * np.log(expected[seen] / (k + expected[seen]))
+    some = (
+        special.gammaln(k + n[seen])
+        - special.gammaln(k)
+        + n[seen] * np.log(expected[seen] / (k + expected[seen]))
+    )
     likelihood = some.sum(axis=1) - (k * np.log1p(expected / k)).sum(axis=1)
     return float(_SHAPES[int(likelihood.argmax())])
 
@@ -269,7 +270,9 @@ def _minutes(rows: pd.DataFrame, names: list[str]) -> tuple[np.ndarray, np.ndarr
     between = max(0.0, (q - (used.sum() - 1)) * variance / max(excess, 1e-9))
     trust = between / (between + variance / np.maximum(weight, 1e-9)) if between > 0 else np.zeros(len(names))
     centre = overall + np.where(used, trust * (mean - overall), 0.0)
-    error = np.sqrt(np.where(trust > 0, trust * variance / np.maximum(weight, 1e-9), between) + variance / weight.sum())
+    error = np.sqrt(
+        np.where(trust > 0, trust * variance / np.maximum(weight, 1e-9), between) + variance / weight.sum()
+    )
     return np.exp(centre + variance / 2), error
 
 
@@ -312,7 +315,9 @@ def _mixture(n: np.ndarray, expected: np.ndarray) -> Mixture:
         penalty = 0.5 * (((x - _START) / 2.0) ** 2).sum()  # keeps small histories near a sane shape
         return float(penalty - (times * likelihood).sum())
 
-    found = optimize.minimize(loss, _START, method="Nelder-Mead", options={"maxiter": 600, "xatol": 1e-3, "fatol": 1e-3})
+    found = optimize.minimize(
+        loss, _START, method="Nelder-Mead", options={"maxiter": 600, "xatol": 1e-3, "fatol": 1e-3}
+    )
     return split(found.x)
 
 
@@ -322,7 +327,10 @@ _START = np.array([1.5, 1.4, 0.5, 0.0])
 def _posterior(n: np.ndarray, prior: np.ndarray, years: float, m: Mixture) -> tuple[np.ndarray, np.ndarray]:
     """Posterior mean and variance of the rate of each cell."""
     parts = []
-    for share, shape, times in ((m.share, m.usual_shape, m.usual_times), (1 - m.share, m.odd_shape, m.odd_times)):
+    for share, shape, times in (
+        (m.share, m.usual_shape, m.usual_times),
+        (1 - m.share, m.odd_shape, m.odd_times),
+    ):
         if share > 0:
             rate = shape / (times * prior) + years
             weight = np.log(share) + _log_nb(n, shape, times * prior * years)
@@ -347,7 +355,9 @@ def _seen(rows: pd.DataFrame) -> pd.DataFrame:
     timed = rows["minutes"].notna() & (rows["weight"] >= 0.5)
     given = rows.assign(last_at=likely, observed_minutes=rows["minutes"] * rows["weight"], n_minutes=timed)
     return given.groupby(["failure_class", "service", "environment"], as_index=False).agg(
-        last_at=("last_at", "max"), observed_minutes=("observed_minutes", "sum"), n_minutes=("n_minutes", "sum")
+        last_at=("last_at", "max"),
+        observed_minutes=("observed_minutes", "sum"),
+        n_minutes=("n_minutes", "sum"),
     )
 
 

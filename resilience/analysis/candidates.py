@@ -31,7 +31,9 @@ def candidates(ledger: Ledger, faults: Sequence[Fault], reach: pd.DataFrame) -> 
     """
     table = ledger.table
     usable = (
-        (table["failure_class"] != UNKNOWN) & (table["service"] != NOT_STATED) & (table["environment"] == PRODUCTION)
+        (table["failure_class"] != UNKNOWN)
+        & (table["service"] != NOT_STATED)
+        & (table["environment"] == PRODUCTION)
     )
     cells = table[usable].assign(row=np.flatnonzero(usable), kind="cell", follower="")
     by_class = pd.DataFrame(
@@ -50,7 +52,9 @@ def candidates(ledger: Ledger, faults: Sequence[Fault], reach: pd.DataFrame) -> 
     # of two faults for one cell the better fit stands first, also where both scores are nought
     rows["blast"] = rows["service"].map(reach.set_index("service")["callers"]).fillna(0).astype(int)
     rows["rpn"] = fmea(rows)
-    order = np.lexsort((rows["fault"].fillna(""), rows["service"], rows["failure_class"], -rows["fit"], -rows["score"]))
+    order = np.lexsort(
+        (rows["fault"].fillna(""), rows["service"], rows["failure_class"], -rows["fit"], -rows["score"])
+    )
     return rows.iloc[order].reset_index(drop=True)
 
 
@@ -59,8 +63,10 @@ def _edges(ledger: Ledger, cells: pd.DataFrame) -> pd.DataFrame:
     open_ = ledger.edges[ledger.edges["state"] == "open"]
     if open_.empty or cells.empty:
         return pd.DataFrame()
-    per_service = cells.assign(_n=cells["n"]).groupby("service").agg(
-        n=("_n", "sum"), rate=("rate", "sum"), loss=("loss", "sum"), severity=("severity", "mean")
+    per_service = (
+        cells.assign(_n=cells["n"])
+        .groupby("service")
+        .agg(n=("_n", "sum"), rate=("rate", "sum"), loss=("loss", "sum"), severity=("severity", "mean"))
     )
     rows = []
     for (service, follower), found in open_.groupby(["service", "follower"], sort=True):
@@ -89,7 +95,9 @@ def fmea(rows: pd.DataFrame) -> np.ndarray:
     """
     severity = np.clip(np.ceil(10 * rows["severity"].to_numpy(dtype=float)), 1, 10)
     # a tenth of an incident a year or fewer is 1, ten or more are 10
-    occurrence = np.clip(np.round(5.5 + 4.5 * np.log10(np.maximum(rows["rate"].to_numpy(dtype=float), 1e-3))), 1, 10)
+    occurrence = np.clip(
+        np.round(5.5 + 4.5 * np.log10(np.maximum(rows["rate"].to_numpy(dtype=float), 1e-3))), 1, 10
+    )
     minutes = rows["real_detect_min"].to_numpy(dtype=float)
     detection = np.clip(np.round(1 + 3 * np.log10(np.maximum(minutes, 1.0))), 1, 10)
     detection = np.where(np.isfinite(minutes), detection, 5)

@@ -16,7 +16,18 @@ ENVIRONMENTS = ("production", "staging", "isolated")
 REACHES = ("instance", "service", "dependency", "zone")
 MOVES = ("latency", "errors", "traffic")
 _NEEDED = frozenset(
-    {"title", "classes", "environments", "reach", "least_min", "recover_min", "moves", "symptom", "prediction", "method"}
+    {
+        "title",
+        "classes",
+        "environments",
+        "reach",
+        "least_min",
+        "recover_min",
+        "moves",
+        "symptom",
+        "prediction",
+        "method",
+    }
 )
 _MAY = _NEEDED | {"rollback", "fis"}
 
@@ -47,7 +58,9 @@ class Fault:
 @cache
 def packaged() -> tuple[Fault, ...]:
     """The catalogue that comes with the package."""
-    return parse(resources.files("resilience").joinpath("faults.yml").read_text(encoding="utf-8"), "faults.yml")
+    return parse(
+        resources.files("resilience").joinpath("faults.yml").read_text(encoding="utf-8"), "faults.yml"
+    )
 
 
 def parse(text: str, where: str) -> tuple[Fault, ...]:

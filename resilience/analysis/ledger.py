@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,9 @@ STATES = (
 )
 SEEN = 0.5  # expected incidents from which a cell counts as one that failed: as likely as not
 COSTLY_SHARE = 0.15  # costly: the seen cells of the largest losses that together hold this share of all loss
-IN_DOUBT = 0.025  # a fall or rise is claimed where chance alone would give it in fewer than this share of cases
+IN_DOUBT = (
+    0.025  # a fall or rise is claimed where chance alone would give it in fewer than this share of cases
+)
 _MOST_EVIDENCE = 12  # incidents listed per cell, newest first; the count is of all
 
 _EDGES = ("service", "follower", "origin", "evidence", "state")
@@ -84,12 +87,23 @@ def build(
     past = rehearsals.summarise(history, as_of=as_of, peaks=peaks, stale_days=stale_days)
     past["environment"] = PRODUCTION  # wherever it ran, it was held for what production would do
     table = found.table.merge(past, on=["failure_class", "service", "environment"], how="left")
-    for name in ("runs", "held", "deviated", "inconclusive", "open_actions", "closed_actions", "drill_n", "drill_censored"):
+    for name in (
+        "runs",
+        "held",
+        "deviated",
+        "inconclusive",
+        "open_actions",
+        "closed_actions",
+        "drill_n",
+        "drill_censored",
+    ):
         table[name] = pd.to_numeric(table[name]).fillna(0).astype(int)
     table["stale"] = table["stale"].fillna(False).astype(bool)
     table["hold_mean"] = pd.to_numeric(table["hold_mean"]).fillna(0.5)
     table["teach"] = pd.to_numeric(table["teach"]).fillna(1.0)
-    table = table.merge(_evidence(touches, incidents, actions), on=["failure_class", "service", "environment"], how="left")
+    table = table.merge(
+        _evidence(touches, incidents, actions), on=["failure_class", "service", "environment"], how="left"
+    )
     table["n_incidents"] = table["n_incidents"].fillna(0).astype(int)
     table["open_incident_actions"] = table["open_incident_actions"].fillna(0).astype(int)
     after, was_costly = _after(touches, table, found, [*classes, *extra], facts, as_of)
@@ -99,7 +113,8 @@ def build(
     table["costly"] = _costly(table) | kept
     table = table.drop(columns="_predicted_rate")
     known = frame_edges(edges)
-    table["edges"] = table["service"].map(_edges_of(known)).fillna("")
+    edges_of = _edges_of(known)
+    table["edges"] = [edges_of.get(service, "") for service in table["service"]]
     table["note"] = _notes(table, facts, set(classes))
     states = [_state(row) for row in table.itertuples()]
     table["state"] = [s for s, _ in states]
@@ -136,14 +151,18 @@ def _costly(table: pd.DataFrame) -> np.ndarray:
 
 def _evidence(touches: pd.DataFrame, incidents: pd.DataFrame, actions: pd.DataFrame | None) -> pd.DataFrame:
     keys = ["failure_class", "service", "environment"]
-    likely = touches[touches["weight"] >= 0.5].sort_values(["at", "incident_id"], ascending=False, na_position="last")
+    likely = touches[touches["weight"] >= 0.5].sort_values(
+        ["at", "incident_id"], ascending=False, na_position="last"
+    )
     about = incidents[["incident_id", "started_at", "detected_at"]]
     likely = likely.merge(about, on="incident_id", how="left")
     likely["detect_min"] = (likely["detected_at"] - likely["started_at"]) / pd.Timedelta(minutes=1)
     if actions is None or actions.empty:
         open_ = pd.Series(dtype=float)
     else:
-        undone = ~actions["state"].fillna("").str.contains(r"done|closed|complete|fixed|won't|wont", case=False)
+        undone = ~actions["state"].fillna("").str.contains(
+            r"done|closed|complete|fixed|won't|wont", case=False
+        )
         open_ = actions[undone].groupby("incident_id").size()
     likely["open"] = likely["incident_id"].map(open_).fillna(0)
     return likely.groupby(keys, as_index=False, sort=False).agg(
@@ -156,7 +175,12 @@ def _evidence(touches: pd.DataFrame, incidents: pd.DataFrame, actions: pd.DataFr
 
 
 def _after(
-    touches: pd.DataFrame, table: pd.DataFrame, now: burdens.Burden, classes: list[str], facts: pd.DataFrame, as_of: pd.Timestamp
+    touches: pd.DataFrame,
+    table: pd.DataFrame,
+    now: burdens.Burden,
+    classes: list[str],
+    facts: pd.DataFrame,
+    as_of: pd.Timestamp,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Incidents since each cell's last rehearsal, against what was to expect then had it changed nothing."""
     size = len(table)
@@ -166,15 +190,26 @@ def _after(
     was_costly = np.zeros(size, dtype=bool)
     keys = ["failure_class", "service", "environment"]
     for day, cells in table[table["runs"] > 0].groupby("last_rehearsed_at"):
-        then = burdens.estimate(touches, classes, facts, end=day, start=now.start if now.start < day else None)
+        then = burdens.estimate(
+            touches, classes, facts, end=day, start=now.start if now.start < day else None
+        )
         place = pd.MultiIndex.from_frame(then.table[keys]).get_indexer(pd.MultiIndex.from_frame(cells[keys]))
         since = touches[touches["at"] >= day]
-        count = since.groupby(keys)["weight"].sum().reindex(pd.MultiIndex.from_frame(cells[keys])).fillna(0).to_numpy()
+        count = (
+            since.groupby(keys)["weight"]
+            .sum()
+            .reindex(pd.MultiIndex.from_frame(cells[keys]))
+            .fillna(0)
+            .to_numpy()
+        )
         years = max((as_of - day) / burdens.YEAR, 1e-6)
         rows, held = then.table.iloc[place], cells.index.to_numpy()
         expected = rows["rate"].to_numpy() * years
         numbers["after_n"][held], numbers["after_years"][held] = count, years
-        numbers["after_expected"][held], numbers["after_raw"][held] = expected, rows["raw_rate"].to_numpy() * years
+        numbers["after_expected"][held], numbers["after_raw"][held] = (
+            expected,
+            rows["raw_rate"].to_numpy() * years,
+        )
         numbers["_predicted_rate"][held] = rows["rate"].to_numpy()
         at_most = then.chance_of_at_most(place, np.round(count), np.full(len(place), years))
         at_least = 1 - then.chance_of_at_most(place, np.round(count) - 1, np.full(len(place), years))
@@ -193,10 +228,14 @@ def _edges_of(edges: pd.DataFrame) -> dict[str, str]:
     both = pd.concat(
         [
             pd.DataFrame({"service": open_["service"], "said": open_["service"] + " → " + open_["follower"]}),
-            pd.DataFrame({"service": open_["follower"], "said": open_["service"] + " → " + open_["follower"]}),
+            pd.DataFrame(
+                {"service": open_["follower"], "said": open_["service"] + " → " + open_["follower"]}
+            ),
         ]
     )
-    return {str(k): v for k, v in both.groupby("service")["said"].agg(lambda s: ", ".join(sorted(set(s)))).items()}
+    return {
+        str(k): v for k, v in both.groupby("service")["said"].agg(lambda s: ", ".join(sorted(set(s)))).items()
+    }
 
 
 def _notes(table: pd.DataFrame, facts: pd.DataFrame, classes: set[str]) -> list[str]:
@@ -214,17 +253,21 @@ def _notes(table: pd.DataFrame, facts: pd.DataFrame, classes: set[str]) -> list[
     return notes
 
 
-def _state(row: object) -> tuple[str, str]:
+def _state(row: Any) -> tuple[str, str]:
     """State in words and why, from one row of the table."""
-    r: object = row
+    r = row
     if r.failure_class == UNKNOWN or r.service == NOT_STATED:
-        what = "Reports do not say what the cause was" if r.failure_class == UNKNOWN else "Reports name no service"
+        what = (
+            "Reports do not say what the cause was"
+            if r.failure_class == UNKNOWN
+            else "Reports name no service"
+        )
         return STATES[-1], f"{what}: about {r.n:.1f} incidents."
     if not r.runs:
         if r.costly:
-            return "costly, never rehearsed", f"{_incidents(r)}; no GameDay has touched it."
+            return "costly, never rehearsed", f"{_incidents(r).capitalize()}; no GameDay has touched it."
         if r.n >= SEEN:
-            return "seen, never rehearsed", f"{_incidents(r)}; no GameDay has touched it."
+            return "seen, never rehearsed", f"{_incidents(r).capitalize()}; no GameDay has touched it."
         return "never seen, never rehearsed", (
             f"No incident as likely as not; {r.rate:.2f} a year expected from its class and service. No GameDay has touched it."
         )
@@ -236,14 +279,17 @@ def _state(row: object) -> tuple[str, str]:
     if r.stale:
         return "rehearsed, stale", f"Last held {r.last_held_at:%Y-%m-%d}, {r.last_held}: {r.stale_reason}."
     if r.last_verdict == "held":
-        return "rehearsed, held recently", f"Last held {r.last_held_at:%Y-%m-%d}, {r.last_held}. One success is one success."
+        return (
+            "rehearsed, held recently",
+            f"Last held {r.last_held_at:%Y-%m-%d}, {r.last_held}. One success is one success.",
+        )
     if r.last_verdict == "deviated":
         done = f"; {r.open_actions} of its actions still open" if r.open_actions else ""
         return "rehearsed, did not hold", f"Last rehearsed {held}. {r.last_reason}{done}"
     return "rehearsed, inconclusive", f"Last rehearsed {held}. {r.last_reason}"
 
 
-def _incidents(row: object) -> str:
+def _incidents(row: Any) -> str:
     return (
         f"about {row.n:.1f} incidents, {row.rate:.1f} a year to expect ({row.rate_low:.1f} to {row.rate_high:.1f}), "
         f"last {row.last_at:%Y-%m-%d}" if pd.notna(row.last_at) else f"about {row.n:.1f} incidents, spread over doubtful reports"
@@ -253,7 +299,9 @@ def _incidents(row: object) -> str:
 def _text(table: pd.DataFrame, found: burdens.Burden, as_of: pd.Timestamp) -> str:
     count = table["state"].value_counts()
     costly = table[table["state"] == STATES[0]]
-    parts = [f"{len(table)} cells as of {as_of:%Y-%m-%d}: {int(count.get(STATES[0], 0))} are costly and were never rehearsed"]
+    parts = [
+        f"{len(table)} cells as of {as_of:%Y-%m-%d}: {int(count.get(STATES[0], 0))} are costly and were never rehearsed"
+    ]
     if len(costly):
         first = costly.iloc[0]
         parts[0] += f", first {first['failure_class']} at {first['service']}"

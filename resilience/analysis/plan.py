@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,10 +61,13 @@ class Rules:
     def __post_init__(self) -> None:
         if self.slots < 1 or self.minutes <= 0:
             raise InputError(
-                f"{self.slots} slots of {self.minutes:g} minutes hold no experiment.", remedy="Give at least one of each."
+                f"{self.slots} slots of {self.minutes:g} minutes hold no experiment.",
+                remedy="Give at least one of each.",
             )
         if self.environment not in (None, *ENVIRONMENTS):
-            raise InputError(f"There is no environment {self.environment!r}.", remedy=f"Use {', '.join(ENVIRONMENTS)}.")
+            raise InputError(
+                f"There is no environment {self.environment!r}.", remedy=f"Use {', '.join(ENVIRONMENTS)}."
+            )
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,10 @@ def choose(
     rows = found_by.candidates(ledger, list(catalogue.values()), found_by.reaches(graph, services))
     rows["rank"] = np.arange(1, len(rows) + 1)
     rows["fmea_rank"] = rows["rpn"].rank(ascending=False, method="min").astype(int)
-    where = [_environment(catalogue.get(key), rules, blast) for key, blast in zip(rows["fault"], rows["blast"], strict=True)]
+    where = [
+        _environment(catalogue.get(key), rules, blast)
+        for key, blast in zip(rows["fault"], rows["blast"], strict=True)
+    ]
     rows["environment"] = [environment for environment, _ in where]
     reasons = [_refusal(row, catalogue.get(row.fault), rules, why) for row, (_, why) in zip(rows.itertuples(), where, strict=True)]  # fmt: skip
     rows["reason"] = pd.Series(reasons, dtype=object)
@@ -131,25 +138,36 @@ def _environment(fault: Fault | None, rules: Rules, blast: int) -> tuple[str | N
     allowed = [e for e in fault.environments if not (wide and e == "production")]
     if rules.environment is not None:
         if rules.environment not in fault.environments:
-            return None, f"{fault.title!r} may not run on {rules.environment} (only {', '.join(fault.environments)})."
+            return (
+                None,
+                f"{fault.title!r} may not run on {rules.environment} (only {', '.join(fault.environments)}).",
+            )
         if rules.environment not in allowed:
-            return None, f"{blast} services call it, directly or not; the limit on production is {rules.blast_limit}."
+            return (
+                None,
+                f"{blast} services call it, directly or not; the limit on production is {rules.blast_limit}.",
+            )
         return rules.environment, None
     if rules.style == "uninformed":
         allowed = [e for e in allowed if e != "production"]
         if not allowed:
-            return None, f"Unannounced experiments do not run on production, and {fault.title!r} runs nowhere else."
+            return (
+                None,
+                f"Unannounced experiments do not run on production, and {fault.title!r} runs nowhere else.",
+            )
     if not allowed:
-        return None, f"{blast} services call it, directly or not; the limit on production is {rules.blast_limit}."
+        return (
+            None,
+            f"{blast} services call it, directly or not; the limit on production is {rules.blast_limit}.",
+        )
     return allowed[0], None
 
 
-def _refusal(row: object, fault: Fault | None, rules: Rules, nowhere: str | None) -> str | None:
+def _refusal(row: Any, fault: Fault | None, rules: Rules, nowhere: str | None) -> str | None:
     """Why a candidate cannot be run at all; None where it can."""
-    r: object = row
-    if nowhere:
+    r = row
+    if nowhere or fault is None:
         return nowhere
-    assert fault is not None
     if "no such class" in r.note:
         return "The taxonomy has no such class any more: rename it in its gameday.yml or labels."
     if "no longer declared" in r.note:
@@ -200,7 +218,9 @@ def _greedy(
         window = Window(None)
         if windows is not None:
             fault = catalogue[mine["fault"]]
-            window = windows(mine["service"], mine["environment"], max(rules.minutes, fault.least_min) + fault.recover_min)
+            window = windows(
+                mine["service"], mine["environment"], max(rules.minutes, fault.least_min) + fault.recover_min
+            )
             if window.fits is False:
                 rows.loc[best, "reason"] = f"No safe window: {window.text}"
                 continue
@@ -219,11 +239,13 @@ def _clash(other: Mapping[str, str], mine: Mapping[str, str], close: Mapping[str
     """Why `other` cannot stand in one programme with `mine`."""
     same = {other["service"], other["follower"]} & {mine["service"], mine["follower"]} - {""}
     if same:
-        if (other["service"], other["failure_class"]) == (mine["service"], mine["failure_class"]):
+        if all(other[name] == mine[name] for name in ("service", "failure_class", "follower")):
             return f"Another fault for the same cell fits better ({mine['fault']})."
         return f"{sorted(same)[0]} is already a target ({mine['failure_class']} at {mine['service']}): two faults there could not be told apart."
     if mine["service"] in close.get(other["service"], ()):
-        return f"It calls or is called by {mine['service']}, already a target: one fault would be felt in both."
+        return (
+            f"It calls or is called by {mine['service']}, already a target: one fault would be felt in both."
+        )
     return None
 
 
@@ -253,14 +275,20 @@ def _stability(
     able = able.loc[~able.duplicated(["failure_class", "service", "follower"])]
     rng = np.random.default_rng(seed)
     place = pd.MultiIndex.from_frame(ledger.burden.table[["failure_class", "service", "environment"]])
-    at = place.get_indexer(pd.MultiIndex.from_arrays([able["failure_class"], able["service"], ["production"] * len(able)]))
+    at = place.get_indexer(
+        pd.MultiIndex.from_arrays([able["failure_class"], able["service"], ["production"] * len(able)])
+    )
     shape = np.where(at >= 0, ledger.burden.shape[at], 2.0)
     draws = rng.gamma(shape, 1 / shape, (DRAWS, len(able)))
     power = 2.0 ** rng.uniform(-1, 1, (DRAWS, 3))
     severity, doubt, teach = (able[c].to_numpy(dtype=float) for c in ("severity", "hold_mean", "teach"))
     base = able["score"].to_numpy(dtype=float)
     with np.errstate(divide="ignore"):
-        scale = power[:, [0]] * np.log(severity / severity.mean()) + power[:, [1]] * np.log(1 - doubt) + power[:, [2]] * np.log(teach)
+        scale = (
+            power[:, [0]] * np.log(severity / severity.mean())
+            + power[:, [1]] * np.log(1 - doubt)
+            + power[:, [2]] * np.log(teach)
+        )
         usual = np.log(severity / severity.mean()) + np.log(1 - doubt) + np.log(teach)
     scores = base * draws * np.exp(scale - usual)
     about = able[["failure_class", "service", "follower", "fault"]].to_dict("records")
@@ -282,15 +310,17 @@ def _stability(
     return found
 
 
-def _why(row: object) -> str:
+def _why(row: Any) -> str:
     """Why a candidate was taken."""
-    r: object = row
+    r = row
     if r.kind == EDGE:
         return (
             f"{r.follower} seems to depend on {r.service} though nobody declared it ({r.state_why}); nobody has tested it. "
             f"Chosen again in {r.stability:.0%} of {DRAWS} draws with other rates, labels and weights."
         )
-    tested = "never rehearsed" if not r.runs else f"{r.state.removeprefix('rehearsed, ')} when it was rehearsed"
+    tested = (
+        "never rehearsed" if not r.runs else f"{r.state.removeprefix('rehearsed, ')} when it was rehearsed"
+    )
     return (
         f"{r.state_why} Expected loss {r.loss:.0f} severity-weighted minutes a year ({r.rate:.1f} incidents x weight "
         f"{r.severity:.2f} x about {r.minutes:.0f} min); {tested}, so a test teaches {r.teach:.0%} of what a first one would. "
@@ -308,7 +338,9 @@ def _behind(left: pd.DataFrame, chosen: pd.DataFrame, rules: Rules) -> list[str]
         elif row.score > last:
             same = row.failure_class in set(chosen["failure_class"])
             what = f"{row.failure_class} is already covered" if same else "its team already has a target"
-            said.append(f"Score {row.score:.3g}, but {what}, so it adds less than the last one chosen ({last:.3g}).")
+            said.append(
+                f"Score {row.score:.3g}, but {what}, so it adds less than the last one chosen ({last:.3g})."
+            )
         else:
             said.append(f"Score {row.score:.3g}, below the last one chosen ({last:.3g}).")
     return said
@@ -320,10 +352,14 @@ def _text(chosen: pd.DataFrame, rejected: pd.DataFrame, rules: Rules) -> str:
         most = f" Most often: {why.index[0]}" if len(why) else " There is no cell to rehearse."
         return f"No experiment can be proposed: {len(rejected)} candidates, none of which obeys every constraint.{most}"
     names = [
-        f"{r.failure_class} at {r.service}" if r.kind != EDGE else f"whether {r.follower} depends on {r.service}"
+        f"{r.failure_class} at {r.service}"
+        if r.kind != EDGE
+        else f"whether {r.follower} depends on {r.service}"
         for r in chosen.itertuples()
     ]
-    short = "" if len(chosen) == rules.slots else f" Only {len(chosen)} of {rules.slots} slots could be filled."
+    short = (
+        "" if len(chosen) == rules.slots else f" Only {len(chosen)} of {rules.slots} slots could be filled."
+    )
     firm = int((chosen["stability"] >= 0.5).sum())
     return (
         f"Rehearse {'; '.join(names)}.{short} {firm} of {len(chosen)} are chosen again in at least half of {DRAWS} draws with "

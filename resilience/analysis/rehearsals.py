@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 STALE_DAYS = 365
-OUTGROWN = 1.25  # today's peak over the load that a rehearsal reached, above which it no longer speaks for today
+OUTGROWN = (
+    1.25  # today's peak over the load that a rehearsal reached, above which it no longer speaks for today
+)
 HALF_LIFE_DAYS = 365.0
 # How much a verdict found there says about production; a judgement, stated, and varied in the planner's stability check.
 ENVIRONMENT_TRUST = {"production": 1.0, "staging": 0.6, "isolated": 0.5}
@@ -41,7 +43,9 @@ def history(
     service, load, load_unit): mean requests/s of the target while the fault lasted; without it the load that a fallback
     carried stands in where it was written down. Experiments that did not run rehearsed nothing and have no row.
     """
-    known = {} if loads is None or loads.empty else loads.set_index(["gameday_id", "experiment_key", "service"])
+    known = (
+        {} if loads is None or loads.empty else loads.set_index(["gameday_id", "experiment_key", "service"])
+    )
     rows = []
     for tables, result in days:
         day = tables["gamedays"].iloc[0]
@@ -68,11 +72,17 @@ def history(
     return found.sort_values(["held_on", "gameday_id", "experiment_key", "service"], ignore_index=True)
 
 
-def _load(known: object, key: tuple[str, str, str], planned: pd.Series) -> tuple[float, str | None, str | None]:
+def _load(
+    known: object, key: tuple[str, str, str], planned: pd.Series
+) -> tuple[float, str | None, str | None]:
     if isinstance(known, pd.DataFrame) and key in known.index:
         row = known.loc[key]
         return float(row["load"]), str(row["load_unit"]), "traffic during the fault"
-    if pd.notna(planned["fallback_load"]) and pd.notna(planned["fallback_exercised"]) and planned["fallback_exercised"]:
+    if (
+        pd.notna(planned["fallback_load"])
+        and pd.notna(planned["fallback_exercised"])
+        and planned["fallback_exercised"]
+    ):
         return float(planned["fallback_load"]), planned["fallback_load_unit"], "load of its fallback"
     return np.nan, None, None
 
@@ -122,7 +132,9 @@ def summarise(
     return pd.DataFrame(rows, columns=list(_SUMMARY))
 
 
-def _stale(at: pd.Series | None, as_of: pd.Timestamp, peak: float, stale_days: float) -> tuple[bool, str | None]:
+def _stale(
+    at: pd.Series | None, as_of: pd.Timestamp, peak: float, stale_days: float
+) -> tuple[bool, str | None]:
     if at is None:
         return False, None
     age = (as_of - at["held_on"]) / pd.Timedelta(days=1)

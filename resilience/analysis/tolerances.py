@@ -17,7 +17,11 @@ MOST_REACH = 8.0  # multiples of the scale: past that, what was left in is not o
 LEAST = 6  # values of that hour of the week, or there is no limit
 LEAST_SCALE = 0.01  # residuals on the log scale: a series without any noise still gets a band of this width
 SHORT = 0.05  # a window of 20 minutes strays more than an hour's mean: added to every limit, on the log scale
-_SIDES = (("latency", 1, ("duration", "latency")), ("errors", 1, ("error",)), ("traffic", -1, ("hits", "requests", "count")))
+_SIDES = (
+    ("latency", 1, ("duration", "latency")),
+    ("errors", 1, ("error",)),
+    ("traffic", -1, ("hits", "requests", "count")),
+)
 
 COLUMNS = ("probe", "metric", "scope", "statistic", "low", "high", "usual", "unit", "n", "text")
 
@@ -90,23 +94,27 @@ def _inside(at: pd.Series, step: float, spans: list[tuple[pd.Timestamp, pd.Times
     return found
 
 
-def _baseline(rows: pd.DataFrame, at: pd.Timestamp, zone: str, sign: int) -> tuple[float, np.ndarray, int] | None:
+def _baseline(
+    rows: pd.DataFrame, at: pd.Timestamp, zone: str, sign: int
+) -> tuple[float, np.ndarray, int] | None:
     """Usual value at the hour of the week of `at`, residuals (log) of all hours against theirs, and n at that hour."""
     values = rows["value"].to_numpy(dtype=float)
     if (values <= 0).mean() > 0.1:
         return None
     local = rows["at"].dt.tz_convert(zone)
-    slot = (local.dt.dayofweek * 24 + local.dt.hour).to_numpy()
+    slot = (local.dt.day_of_week * 24 + local.dt.hour).to_numpy()
     log = np.log(np.maximum(values, 1e-9))
     medians = pd.Series(log).groupby(slot).median()
     wanted = at.tz_convert(zone)
-    here = wanted.dayofweek * 24 + wanted.hour
+    here = wanted.day_of_week * 24 + wanted.hour
     n = int((slot == here).sum())
     if n < LEAST:
         sparse = len(log) < 168 * LEAST
         if not sparse or len(log) < 2 * LEAST:
             return None
-        medians = pd.Series(np.median(log), index=range(168))  # too few for hours of the week: one level for all
+        medians = pd.Series(
+            np.median(log), index=range(168)
+        )  # too few for hours of the week: one level for all
         n = len(log)
     near = [medians[s % 168] for s in (here - 1, here, here + 1) if s % 168 in medians]
     # growth within the weeks: the last four against all

@@ -62,7 +62,9 @@ def export(
     known = [_About(row, faults[row.fault], limits.get(row.service), (callers or {}).get(row.service, ()), (backlog or {}).get(row.service)) for row in plan.chosen.itertuples()]  # fmt: skip
     starts = _starts(plan.chosen, date, zone, plan.rules.minutes)
     files: dict[str, str] = {
-        "gameday.yml": _gameday(known, starts, gameday_id, title, date, zone, style, plan.rules.minutes, simulated),
+        "gameday.yml": _gameday(
+            known, starts, gameday_id, title, date, zone, style, plan.rules.minutes, simulated
+        ),
         "calendar.ics": _calendar(gameday_id, title, date, zone, starts, plan.rules.minutes),
         "README.md": _readme(known, starts, title, date, zone, plan),
     }
@@ -94,12 +96,21 @@ def write(given: Export, folder: Path) -> list[Path]:
 class _About:
     """One chosen experiment with what its files say."""
 
-    def __init__(self, row: Any, fault: Fault, limits: pd.DataFrame | None, callers: Sequence[str], backlog: tuple[float, str] | None) -> None:
+    def __init__(
+        self,
+        row: Any,
+        fault: Fault,
+        limits: pd.DataFrame | None,
+        callers: Sequence[str],
+        backlog: tuple[float, str] | None,
+    ) -> None:
         self.row, self.fault, self.callers, self.backlog = row, fault, list(callers), backlog
         self.target = str(row.service)
         self.edge = row.kind == EDGE
         self.limits = limits if limits is not None else pd.DataFrame(columns=["probe"])
-        self.key = _slug(f"{self.target}-{row.follower}-depends" if self.edge else f"{self.target}-{fault.key}")
+        self.key = _slug(
+            f"{self.target}-{row.follower}-depends" if self.edge else f"{self.target}-{fault.key}"
+        )
         self.symptom = fault.says(fault.symptom, self.target)
         self.prediction = fault.says(fault.prediction, self.target)
         if self.edge:
@@ -108,7 +119,9 @@ class _About:
     @property
     def hypothesis(self) -> str:
         if not len(self.limits):
-            return f"{self.target} stays within what is usual at that hour; its series were too short for limits"
+            return (
+                f"{self.target} stays within what is usual at that hour; its series were too short for limits"
+            )
         said = []
         for probe in self.limits.itertuples():
             bound = f"at most {probe.high:g}" if pd.notna(probe.high) else f"at least {probe.low:g}"
@@ -150,7 +163,16 @@ def chaostoolkit(about: _About, minutes: float) -> dict[str, Any]:
 
 
 def _probe(row: Any, minutes: float) -> dict[str, Any]:
-    arguments = ["resilience", "probe", str(row.metric), str(row.scope), "--statistic", str(row.statistic), "--minutes", f"{min(minutes, 20):g}"]
+    arguments = [
+        "resilience",
+        "probe",
+        str(row.metric),
+        str(row.scope),
+        "--statistic",
+        str(row.statistic),
+        "--minutes",
+        f"{min(minutes, 20):g}",
+    ]
     for name in ("low", "high"):
         if pd.notna(getattr(row, name)):
             arguments += [f"--{name}", f"{getattr(row, name):g}"]
@@ -176,11 +198,26 @@ def _steps(about: _About, how: Mapping[str, Any], name: str) -> list[dict[str, A
         path = str(how["command"])
         arguments = shlex.split(about.fault.says(str(how["arguments"]), shlex.quote(about.target)))
     timeout = 3600 if path == "resilience" else 300
-    return [{"type": "action", "name": name, "provider": {"type": "process", "path": "env", "arguments": [path, *arguments], "timeout": timeout}}]
+    return [
+        {
+            "type": "action",
+            "name": name,
+            "provider": {
+                "type": "process",
+                "path": "env",
+                "arguments": [path, *arguments],
+                "timeout": timeout,
+            },
+        }
+    ]
 
 
 def _undo(about: _About) -> dict[str, Any]:
-    return {"delete": True} if "manifest" in about.fault.method else {"by hand": f"Undo what was done to {about.target}"}
+    return (
+        {"delete": True}
+        if "manifest" in about.fault.method
+        else {"by hand": f"Undo what was done to {about.target}"}
+    )
 
 
 def chaosmesh(about: _About, minutes: float) -> dict[str, Any] | None:
@@ -189,7 +226,12 @@ def chaosmesh(about: _About, minutes: float) -> dict[str, Any] | None:
     if "manifest" not in method:
         return None
     how = {"mode": "all", **method.get("mode", {})}
-    spec = {**how, "selector": {"labelSelectors": {"app": about.target}}, "duration": f"{int(minutes)}m", **method["spec"]}
+    spec = {
+        **how,
+        "selector": {"labelSelectors": {"app": about.target}},
+        "duration": f"{int(minutes)}m",
+        **method["spec"],
+    }
     if method["manifest"] == "PodChaos":
         spec.pop("duration")  # a pod that was killed stays so; the object has no use for a length
     return {
@@ -211,8 +253,13 @@ def fis(about: _About, minutes: float) -> dict[str, Any] | None:
     if not how:
         return None
     name, resource = _RESOURCES[how["target"]]
-    parameters = {key: _VARIABLE.sub(lambda m: f"<{m[1]}>", str(value)) for key, value in how["parameters"].items()}
-    if resource == "aws:eks:pod" and how["actionId" if "actionId" in how else "action"] != "aws:eks:pod-delete":
+    parameters = {
+        key: _VARIABLE.sub(lambda m: f"<{m[1]}>", str(value)) for key, value in how["parameters"].items()
+    }
+    if (
+        resource == "aws:eks:pod"
+        and how["actionId" if "actionId" in how else "action"] != "aws:eks:pod-delete"
+    ):
         parameters["duration"] = f"PT{int(minutes)}M"
     target: dict[str, Any] = {"resourceType": resource, "selectionMode": how.get("selection", "ALL")}
     if resource == "aws:eks:pod":
@@ -234,14 +281,19 @@ def fis(about: _About, minutes: float) -> dict[str, Any] | None:
                 "targets": {name: "target"},
             }
         },
-        "stopConditions": [{"source": "aws:cloudwatch:alarm", "value": "<arn of the alarm on " + about.target + ">"}],
+        "stopConditions": [
+            {"source": "aws:cloudwatch:alarm", "value": "<arn of the alarm on " + about.target + ">"}
+        ],
         "roleArn": "<arn of the role that FIS assumes>",
         "tags": {"made-by": "resilience", "experiment": about.key},
     }
 
 
 def _aborts(about: _About) -> list[str]:
-    found = [f"{row.probe} is twice as far from usual as its limit for five minutes" for row in about.limits.itertuples()]
+    found = [
+        f"{row.probe} is twice as far from usual as its limit for five minutes"
+        for row in about.limits.itertuples()
+    ]
     return [*found, "A real incident is declared anywhere", "Customer service reports orders that fail"]
 
 
@@ -295,7 +347,12 @@ def _yaml_probes(about: _About) -> list[dict[str, Any]]:
     for row in about.limits.itertuples():
         if str(row.unit).endswith("/min"):
             continue  # a count per minute depends on the interval that is recorded on the day
-        one: dict[str, Any] = {"name": row.probe, "metric": row.metric, "scope": row.scope, "statistic": row.statistic}
+        one: dict[str, Any] = {
+            "name": row.probe,
+            "metric": row.metric,
+            "scope": row.scope,
+            "statistic": row.statistic,
+        }
         one |= {name: float(getattr(row, name)) for name in ("low", "high") if pd.notna(getattr(row, name))}
         found.append(one)
     return found
@@ -338,7 +395,11 @@ def _sheet(about: _About, number: int, start: datetime, zone: str, minutes: floa
         f"about {about.backlog[0]:,.0f} {about.backlog[1]} after {minutes:g} minutes" if about.backlog
         else "not known: no rate of a queue is in the store. Write down what you expect"
     )  # fmt: skip
-    reached = f"{int(about.row.blast)} services call it, directly or not" + (f": first {', '.join(about.callers[:8])}" if about.callers else "")
+    reached = "no declared call leads to it, so how far it reaches is not known"
+    if about.row.blast:
+        reached = (
+            f"{int(about.row.blast)} services call it, directly or not: first {', '.join(about.callers[:8])}"
+        )
     lines = [
         f"# Villain's sheet {number}: {about.fault.title} at {about.target}",
         "",
@@ -381,13 +442,19 @@ def _starts(chosen: pd.DataFrame, date: pd.Timestamp, zone: str, minutes: float)
     base = datetime(date.year, date.month, date.day, FIRST_START, tzinfo=local)
     found: list[datetime] = []
     for place, at in enumerate(chosen["starts_at"]):
-        own = at.tz_convert(zone).to_pydatetime() if pd.notna(at) and at.tz_convert(zone).date() == base.date() else None
+        own = (
+            at.tz_convert(zone).to_pydatetime()
+            if pd.notna(at) and at.tz_convert(zone).date() == base.date()
+            else None
+        )
         planned = base + pd.Timedelta(minutes=(minutes + PAUSE_MIN) * place)
         found.append(own or planned.replace(tzinfo=local))
     return found
 
 
-def _calendar(gameday_id: str, title: str, date: pd.Timestamp, zone: str, starts: Sequence[datetime], minutes: float) -> str:
+def _calendar(
+    gameday_id: str, title: str, date: pd.Timestamp, zone: str, starts: Sequence[datetime], minutes: float
+) -> str:
     """iCalendar (RFC 5545): fortnightly villains' workshops back from the day, and the experiments."""
     local = ZoneInfo(zone)
     day = datetime(date.year, date.month, date.day, 14, tzinfo=local)
@@ -420,11 +487,25 @@ def _folded(line: str) -> list[str]:
     return [*pieces, rest]
 
 
-def _readme(known: Sequence[_About], starts: Sequence[datetime], title: str, date: pd.Timestamp, zone: str, plan: Plan) -> str:
-    lines = [f"# {title}", "", plan.text, "", f"{date:%A %d %B %Y}, {zone}. Nothing in this folder was run.", ""]
+def _readme(
+    known: Sequence[_About], starts: Sequence[datetime], title: str, date: pd.Timestamp, zone: str, plan: Plan
+) -> str:
+    lines = [
+        f"# {title}",
+        "",
+        plan.text,
+        "",
+        f"{date:%A %d %B %Y}, {zone}. Nothing in this folder was run.",
+        "",
+    ]
     for number, (about, start) in enumerate(zip(known, starts, strict=True), 1):
-        lines.append(f"{number}. **{start:%H:%M}** {about.fault.title} at {about.target} ({about.row.environment}): `{number}-{about.key}/`")
-    lines += ["", "Complete `gameday.yml` on the day, put it under `data/gamedays/<id>/` and run `resilience ingest`; `resilience ledger` then shows what moved."]
+        lines.append(
+            f"{number}. **{start:%H:%M}** {about.fault.title} at {about.target} ({about.row.environment}): `{number}-{about.key}/`"
+        )
+    lines += [
+        "",
+        "Complete `gameday.yml` on the day, put it under `data/gamedays/<id>/` and run `resilience ingest`; `resilience ledger` then shows what moved.",
+    ]
     return "\n".join(lines) + "\n"
 
 

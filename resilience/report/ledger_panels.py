@@ -73,7 +73,9 @@ def matrix_html(book: Ledger) -> str:
     rows = book.table[(book.table["service"] != NOT_STATED) & (book.table["failure_class"] != UNKNOWN)]
     if rows.empty:
         return finding("There is no service to draw: no report names one, and no GameDay has a target.")
-    place = rows["service"].where(rows["environment"] == "production", rows["service"] + " (" + rows["environment"] + ")")
+    place = rows["service"].where(
+        rows["environment"] == "production", rows["service"] + " (" + rows["environment"] + ")"
+    )
     rows = rows.assign(place=place)
     classes = sorted(rows["failure_class"].unique())
     order = rows.groupby("place")["loss"].sum().sort_values(ascending=False, kind="stable").index.tolist()
@@ -101,7 +103,9 @@ def matrix_html(book: Ledger) -> str:
     rules, legend = [], [_choice("all", "every state", sum(count.values()), "", checked=True)]
     for number, state in enumerate(STATES[:-1]):
         legend.append(_choice(f"s{number}", state, count[state], _mark(state)))
-        rules.append(f".lg-book:has(#lg-s{number}:checked) table.lg .lg-mark:not(.lg-{MARKS[state][1]}){{opacity:.08}}")
+        rules.append(
+            f".lg-book:has(#lg-s{number}:checked) table.lg .lg-mark:not(.lg-{MARKS[state][1]}){{opacity:.08}}"
+        )
     said = (
         f"One row per service, most expected loss first; one column per failure class. {count[STATES[0]]} cells are costly and "
         "were never rehearsed. Choose a state to see only its cells; a cell with evidence opens it."
@@ -115,9 +119,7 @@ def matrix_html(book: Ledger) -> str:
 
 def _choice(name: str, state: str, count: int, mark: str, *, checked: bool = False) -> str:
     on = " checked" if checked else ""
-    return (
-        f'<li><label><input type="radio" name="lg-state" id="lg-{name}"{on}>{mark}<span>{escape(state)} ({count})</span></label></li>'
-    )
+    return f'<li><label><input type="radio" name="lg-state" id="lg-{name}"{on}>{mark}<span>{escape(state)} ({count})</span></label></li>'
 
 
 def _mark(state: str) -> str:
@@ -138,7 +140,9 @@ def _cell(row: Any, opened: set[str]) -> str:
 def _id(row: Any) -> str:
     """A name for the cell that a page can link to; made of letters, digits and dashes only."""
     text = f"{row.failure_class}--{row.service}--{row.environment}".lower()
-    return "cell-" + "".join(c if c.isascii() and c.isalnum() else "-" if c in "-._ " else f"x{ord(c):x}" for c in text)
+    return "cell-" + "".join(
+        c if c.isascii() and c.isalnum() else "-" if c in "-._ " else f"x{ord(c):x}" for c in text
+    )
 
 
 def _opened(book: Ledger) -> pd.DataFrame:
@@ -153,12 +157,20 @@ def evidence_html(book: Ledger, reports: str) -> str:
     rows = _opened(book).sort_index()
     left = int(((book.table["runs"] > 0) | (book.table["n_incidents"] > 0)).sum()) - len(rows)
     parts = [_evidence(row, book, reports) for row in rows.itertuples()]
-    more = f"<p>{left} more cells with one incident each are in <code>resilience ledger --format csv</code>.</p>" if left > 0 else ""
-    return f"<details open><summary>The evidence of {len(rows)} cells</summary>{''.join(parts)}{more}</details>"
+    more = (
+        f"<p>{left} more cells with one incident each are in <code>resilience ledger --format csv</code>.</p>"
+        if left > 0
+        else ""
+    )
+    return (
+        f"<details open><summary>The evidence of {len(rows)} cells</summary>{''.join(parts)}{more}</details>"
+    )
 
 
 def _evidence(row: Any, book: Ledger, reports: str) -> str:
-    days = book.history[(book.history["failure_class"] == row.failure_class) & (book.history["service"] == row.service)]
+    days = book.history[
+        (book.history["failure_class"] == row.failure_class) & (book.history["service"] == row.service)
+    ]
     runs = "".join(
         f'<li><a href="{escape(reports)}{escape(r.gameday_id)}/report.html">{r.held_on:%Y-%m-%d}</a> {escape(r.title)}: '
         f"{escape(r.verdict)}, {escape(r.environment)}, {escape(r.style)}. {escape(r.reason)}</li>"
@@ -201,21 +213,43 @@ def _since(row: Any) -> str | None:
 
 def cards(plan: Plan) -> Panel:
     """The chosen experiments as cards: what, where, when and why."""
-    names = ["fault", "failure_class", "service", "environment", "score", "loss", "stability", "rank", "rpn", "fmea_rank", "reason"]
+    names = [
+        "fault",
+        "failure_class",
+        "service",
+        "environment",
+        "score",
+        "loss",
+        "stability",
+        "rank",
+        "rpn",
+        "fmea_rank",
+        "reason",
+    ]
     publish({"plan": {"text": plan.text, "chosen": plan.chosen[names].round(4).to_dict("records")}})
     made = []
     for number, row in enumerate(plan.chosen.itertuples(), 1):
-        what = f"{row.failure_class} at {row.service}" if row.kind != EDGE else f"Does {row.follower} depend on {row.service}?"
-        when = f"{row.starts_at:%Y-%m-%d %H:%M} to {row.ends_at:%H:%M} UTC. {row.window}" if known(row.starts_at) else row.window
+        what = (
+            f"{row.failure_class} at {row.service}"
+            if row.kind != EDGE
+            else f"Does {row.follower} depend on {row.service}?"
+        )
+        when = (
+            f"{row.starts_at:%Y-%m-%d %H:%M} to {row.ends_at:%H:%M} UTC. {row.window}"
+            if known(row.starts_at)
+            else row.window
+        )
         pairs = [
             ("Fault", row.fault.replace("-", " ")), ("Where", row.environment), ("When", when),
-            ("Could reach", f"{row.blast} services that call it, directly or not"),
+            ("Could reach", f"{row.blast} services that call it, directly or not" if row.blast else "not known: no declared call leads to it"),
             ("Chance that it holds", f"{row.hold_mean:.0%}, before anybody looks"),
             ("Chosen again", f"in {row.stability:.0%} of draws with other rates, labels and weights"),
             ("FMEA", f"RPN {row.rpn}, place {row.fmea_rank} (for comparison only)"),
         ]  # fmt: skip
         made.append(f"<li><h3>{number}. {escape(what)}</h3><p>{escape(row.reason)}</p>{facts(pairs)}</li>")
-    return Panel("", body=f'<style>{_CSS}</style>{finding(plan.text)}<ul class="lg-cards">{"".join(made)}</ul>')
+    return Panel(
+        "", body=f'<style>{_CSS}</style>{finding(plan.text)}<ul class="lg-cards">{"".join(made)}</ul>'
+    )
 
 
 def rejected(plan: Plan, most: int = 25) -> Panel:
@@ -255,10 +289,16 @@ def backtest(judged: Backtest) -> Panel:
     return Panel(said, figures.counts(bars, "ours less the other (points of severity in the first 15)", zero=False), table(judged.table, columns, {"value": ".3f", "against_ours": ".3f", "low": ".3f", "high": ".3f"}))  # fmt: skip
 
 
-def page(book: Ledger, plan: Plan | None, title: str, *, simulated: bool, context: Mapping[str, str] | None = None) -> str:
+def page(
+    book: Ledger, plan: Plan | None, title: str, *, simulated: bool, context: Mapping[str, str] | None = None
+) -> str:
     """reports/ledger.html: matrix, plan and evidence on one page that needs no script and no plotly."""
     css = (Path(__file__).parent / "html" / "page.css").read_text(encoding="utf-8")
-    banner = '<p class="simulated">Simulated: this page is made from a sample marketplace.</p>' if simulated else ""
+    banner = (
+        '<p class="simulated">Simulated: this page is made from a sample marketplace.</p>'
+        if simulated
+        else ""
+    )
     proposed = f"<h2>What should we rehearse next?</h2>{cards(plan).body}<details><summary>Why not the others?</summary>{rejected(plan).body}</details>" if plan else ""  # fmt: skip
     policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     return (
