@@ -19,7 +19,8 @@ from .errors import InputError
 from .store import Store
 
 TABLES = (
-    "incidents", "incident_links", "labels", "actions", "corrections", "service_edges", "slo_history", *schema.GAMEDAY_TABLES,
+    "incidents", "incident_links", "labels", "actions", "corrections", "service_edges", "slo_history",
+    *schema.GAMEDAY_TABLES,
 )  # fmt: skip
 """Tables, series apart, that a ledger is made from."""
 RECENT = pd.Timedelta(weeks=8)  # of traffic that speaks for today
@@ -47,10 +48,8 @@ class Evidence:
 
 def latest(store: Store) -> pd.Timestamp:
     """A moment after everything in the store that is dated: incidents, GameDays and traffic."""
-    found = []
     incidents = store.load("incidents")
-    for moment in schema.MOMENTS:
-        found.append(incidents[f"{moment}_at"].max())
+    found = [incidents[f"{name}_at"].max() for name in schema.MOMENTS]
     found.append(store.load("gamedays")["held_on"].max() + pd.Timedelta(days=1))
     known = [at for at in found if pd.notna(at)]
     return max(known) + pd.Timedelta(minutes=1) if known else pd.Timestamp("1970-01-02", tz="UTC")
@@ -96,7 +95,8 @@ def read(
     simulated = bool(known["simulated"].any()) or bool(history["simulated"].any())
     peaks = traffic[["service", "peak"]].assign(unit=RATE)
     return Evidence(
-        moment, known, touches, history, facts, graph, peaks, views.table(store, "actions"), _hidden(store, known, moment, zone) if hidden else _no_edges(),
+        moment, known, touches, history, facts, graph, peaks, views.table(store, "actions"),
+        _hidden(store, known, moment, zone) if hidden else _no_edges(),
         tuple(taxonomy.packaged().names), classed.text, simulated,
     )  # fmt: skip
 
@@ -185,7 +185,8 @@ def _service(scope: pd.Series) -> pd.Series:
 
 
 def _traffic(store: Store, moment: pd.Timestamp) -> pd.DataFrame:
-    """Per service: mean and busy-hour requests per second over the last weeks of its series before `moment`, and its last point."""
+    """Per service: mean and busy-hour requests per second over the last weeks of its series before
+    `moment`, and its last point."""
     empty = pd.DataFrame(
         {"service": pd.Series(dtype="str"), "traffic": [], "peak": [], "last": pd.to_datetime([], utc=True)}
     )

@@ -91,7 +91,8 @@ class Simulated:
     def rates(self) -> pd.DataFrame:
         """What nobody can know: true incidents per year times expected severity, per cell."""
         known = self.truth["cell_rates"]
-        table = pd.DataFrame(known["rates"], known["classes"], known["services"]).stack().reset_index()
+        wide = pd.DataFrame(known["rates"], columns=known["services"]).assign(failure_class=known["classes"])
+        table = wide.melt("failure_class")
         table.columns = ["failure_class", "service", "value"]
         weights = np.array(list(attribution.SEVERITY_WEIGHTS.values()))
         expected = {

@@ -60,7 +60,8 @@ def test_burden_is_finite_positive_and_ordered(rows: list[tuple[str, str, int]])
     )
     found = burden.estimate(made, CLASSES, facts(*"abcdef"), end=END, start=START).table
     for name in ("rate", "rate_low", "rate_high", "loss", "minutes", "severity"):
-        assert np.isfinite(found[name]).all() and (found[name] >= 0).all(), name
+        assert np.isfinite(found[name]).all(), name
+        assert (found[name] >= 0).all(), name
     assert (found["rate_low"] <= found["rate"] + 1e-12).all()
     assert (found["rate"] <= found["rate_high"] + 1e-12).all()
     assert np.isclose(found["n"].sum(), len(rows))
@@ -87,10 +88,11 @@ def test_posterior_rates_cover_the_truth_and_shrink_the_luckless() -> None:
                     (f"I{len(rows)}", CLASSES[c], services[s], str((START + pd.Timedelta(days=day)).date()))
                 )
         found = burden.estimate(touches(rows), CLASSES, facts(*services), end=END, start=START).table
-        true = (
-            pd.DataFrame(rates, CLASSES, services)
-            .stack()
-            .reindex(pd.MultiIndex.from_frame(found[["failure_class", "service"]]))
+        true = pd.Series(
+            [
+                rates[CLASSES.index(c), services.index(s)]
+                for c, s in zip(found["failure_class"], found["service"], strict=True)
+            ]
         )
         covered.append(
             ((found["rate_low"] <= true.to_numpy()) & (true.to_numpy() <= found["rate_high"])).mean()
@@ -108,7 +110,9 @@ def test_doubt_about_labels_widens_the_interval_and_keeps_the_mean() -> None:
         [sure.assign(weight=0.5), sure.assign(weight=0.5, incident_id=sure["incident_id"] + "x")]
     )
     one, two = (
-        burden.estimate(rows, CLASSES, facts("a", "b"), end=END, start=START).table.query("failure_class == 'config' and service == 'a'").iloc[0]
+        burden.estimate(rows, CLASSES, facts("a", "b"), end=END, start=START)
+        .table.query("failure_class == 'config' and service == 'a'")
+        .iloc[0]
         for rows in (sure, halves)
     )  # fmt: skip
     assert two["n"] == one["n"] == 6
@@ -230,7 +234,7 @@ def test_unknown_is_shown_and_never_ranked() -> None:
     assert not found["costly"].any()
 
 
-SEEDS = range(20) if FULL else range(2)
+SEEDS = range(20) if FULL else range(1)
 
 
 def test_costly_cells_that_failed_often_lead_the_list() -> None:
@@ -249,7 +253,8 @@ def test_costly_cells_that_failed_often_lead_the_list() -> None:
             if told.count(key) >= (4 if FULL else 5):  # among few services, others fail as often
                 of += 1
                 found += key in top
-    assert of and found / of >= 0.9, (found, of)
+    assert of
+    assert found / of >= 0.9, (found, of)
 
 
 def test_where_gamedays_change_nothing_the_ledger_claims_nothing() -> None:
@@ -267,4 +272,5 @@ def test_where_gamedays_change_nothing_the_ledger_claims_nothing() -> None:
         assert (with_.loc[left, "rate"] == without.loc[left, "rate"]).all(), (
             "a recorded GameDay moves no rate"
         )
-    assert moved <= 0.05 * cells and claimed <= max(1, 0.05 * cells), (moved, claimed, cells)
+    assert moved <= 0.05 * cells, (moved, cells)
+    assert claimed <= max(1, 0.05 * cells), (claimed, cells)

@@ -56,8 +56,9 @@ def environment(stated: pd.Series) -> pd.Series:
 def shares(incidents: pd.DataFrame, graph: pd.DataFrame | None = None) -> pd.DataFrame:
     """One row per incident and service that it is shared out to: incident_id, service, share, basis.
 
-    `incidents` needs incident_id, title and services (joined by ', '). `graph` has one row per declared call: caller, callee. `basis` is 'only service', 'named in title', 'called by the
-    others', 'equal shares' or 'no service stated'. The shares of each incident add up to 1.
+    `incidents` needs incident_id, title and services (joined by ', '). `graph` has one row per declared
+    call: caller, callee. `basis` is 'only service', 'named in title', 'called by the others', 'equal
+    shares' or 'no service stated'. The shares of each incident add up to 1.
     """
     reach = _reach(graph)
     rows = []

@@ -30,10 +30,11 @@ LEAST_BEFORE, LEAST_AFTER = 30, 10  # incidents before an origin, and in the mon
 
 @dataclass(frozen=True)
 class Backtest:
-    """`table`, one row per subset, k, metric and method: value (mean over origins), against_ours (value of ours minus this
-    one) with low and high (95 % over resampled futures; the ranking stays as it was); null where not measurable.
-    `origins`: one row per origin: origin, until, n_before, n_after, unplaced (share of the severity afterwards without a known
-    class or service: no ranking can find it), reason (why it was not used, else null). `measurable`: whether anything was.
+    """`table`, one row per subset, k, metric and method: value (mean over origins), against_ours (value of
+    ours minus this one) with low and high (95 % over resampled futures; the ranking stays as it was); null
+    where not measurable. `origins`: one row per origin: origin, until, n_before, n_after, unplaced (share
+    of the severity afterwards without a known class or service: no ranking can find it), reason (why it was
+    not used, else null). `measurable`: whether anything was.
     """
 
     table: pd.DataFrame
@@ -242,7 +243,8 @@ def _not_measurable(origins: pd.DataFrame, first: pd.Timestamp, end: pd.Timestam
     if origins.empty:
         length = f"{(end - first) / pd.Timedelta(days=30.4):.0f} months" if pd.notna(first) else "no incident"
         return (
-            f"Not measurable: the history holds {length}; a backtest needs a year before an origin and {horizon} months after "
+            f"Not measurable: the history holds {length}; a backtest needs a year before an origin and "
+            f"{horizon} months after "
             "it. The ranking is a model's opinion until then."
         )
     return f"Not measurable: {origins['reason'].iloc[-1]}. The ranking is a model's opinion until then."
@@ -260,13 +262,16 @@ def _text(table: pd.DataFrame, origins: pd.DataFrame) -> str:
             return f"{subset} against {other}: not measurable"
         verdict = "better" if r["low"] > 0 else "worse" if r["high"] < 0 else "not distinguishable"
         return (
-            f"{subset}: the first 15 hold {rows.loc[OURS, 'value']:.0%} of the severity that followed, {other}'s {r['value']:.0%} "
-            f"({verdict}; difference {100 * r['against_ours']:+.0f} points, 95 % interval {100 * r['low']:+.0f} to {100 * r['high']:+.0f})"
+            f"{subset}: the first 15 hold {rows.loc[OURS, 'value']:.0%} of the severity that followed, "
+            f"{other}'s {r['value']:.0%} "
+            f"({verdict}; difference {100 * r['against_ours']:+.0f} points, 95 % interval "
+            f"{100 * r['low']:+.0f} to {100 * r['high']:+.0f})"
         )
 
     return (
         f"{len(used)} origins, {int(used['n_after'].sum())} incidents afterwards (periods overlap). "
         f"{said('all cells', 'frequency').capitalize()}. {said('never-seen cells', 'smoothed frequency').capitalize()}. "
-        f"On average {used['unplaced'].mean():.0%} of the severity has no known class or service and cannot be found by any ranking. "
+        f"On average {used['unplaced'].mean():.0%} of the severity has no known class or service and "
+        "cannot be found by any ranking. "
         "Frequency is hard to beat where cells have failed before, and says nothing where they have not."
     )

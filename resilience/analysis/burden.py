@@ -42,13 +42,14 @@ _TABLE = (
 class Burden:
     """`table`, one row per class, service and environment, most loss first:
 
-    n (expected incidents: label probability x share of the service); raw_rate (n per year); rate with rate_low and
-    rate_high (posterior mean and 95 % interval, per year); expected_fall_pct (by how much the posterior lies below
-    the raw rate: the fall to expect without any effect; null where n is 0); severity (expected weight of an incident
-    there, worst = 1); minutes with minutes_low and minutes_high (expected minutes of an incident of the class); loss
-    with loss_low and loss_high (rate x severity x minutes: severity-weighted minutes per year); observed_minutes
-    (minutes of its incidents, weighted by n, no severity) from n_minutes incidents; last_at (last incident that is at
-    least as likely as not there). `shape` and `scale`: the Gamma posterior of each row (scale in 1/years). `years`: length of history.
+    n (expected incidents: label probability x share of the service); raw_rate (n per year); rate with
+    rate_low and rate_high (posterior mean and 95 % interval, per year); expected_fall_pct (by how much the
+    posterior lies below the raw rate: the fall to expect without any effect; null where n is 0); severity
+    (expected weight of an incident there, worst = 1); minutes with minutes_low and minutes_high (expected
+    minutes of an incident of the class); loss with loss_low and loss_high (rate x severity x minutes:
+    severity-weighted minutes per year); observed_minutes (minutes of its incidents, weighted by n, no
+    severity) from n_minutes incidents; last_at (last incident that is at least as likely as not there).
+    `shape` and `scale`: the Gamma posterior of each row (scale in 1/years). `years`: length of history.
     """
 
     table: pd.DataFrame
@@ -366,11 +367,12 @@ def _text(
 ) -> str:
     count = rows["incident_id"].nunique()
     if not count:
-        return "No incident is on record: every burden is what the model assumes of any cell, and no ranking of them means anything."
+        return "No incident is on record: every burden is what the model assumes, and no ranking of them means anything."
     top = table.iloc[0]
     undated = rows.loc[rows["at"].isna(), "incident_id"].nunique()
     return (
-        f"{count} real incidents from {start:%Y-%m-%d} to {end:%Y-%m-%d} over {len(table)} cells. The largest expected loss is "
+        f"{count} real incidents from {start:%Y-%m-%d} to {end:%Y-%m-%d} over {len(table)} cells. The "
+        "largest expected loss is "
         f"{top['failure_class']} at {top['service']}: {top['rate']:.1f} a year (95 % interval {top['rate_low']:.1f} to "
         f"{top['rate_high']:.1f}; counted {top['raw_rate']:.1f})."
         + (f" {undated} report(s) without any time are counted." if undated else "")

@@ -24,10 +24,11 @@ FIT = (1.0, 0.8, 0.65, 0.5)  # how well a fault rehearses the first, second, ...
 def candidates(ledger: Ledger, faults: Sequence[Fault], reach: pd.DataFrame) -> pd.DataFrame:
     """One row per candidate, best score first.
 
-    kind ('cell' or 'dependency'), fault, failure_class, service, follower (of a dependency), state, n, rate, loss, hold_mean,
-    teach, fit, score, rpn (FMEA: severity x occurrence x detection, 1 to 10 each), blast (services that call the target,
-    directly or not), row (place in the ledger's table, -1 for dependencies), and what the constraints need. `reach`:
-    service, callers (all that call it, directly or not).
+    kind ('cell' or 'dependency'), fault, failure_class, service, follower (of a dependency), state, n,
+    rate, loss, hold_mean, teach, fit, score, rpn (FMEA: severity x occurrence x detection, 1 to 10 each),
+    blast (services that call the target, directly or not), row (place in the ledger's table, -1 for
+    dependencies), and what the constraints need. `reach`: service, callers (all that call it, directly or
+    not).
     """
     table = ledger.table
     usable = (

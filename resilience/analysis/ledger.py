@@ -269,7 +269,8 @@ def _state(row: Any) -> tuple[str, str]:
         if r.n >= SEEN:
             return "seen, never rehearsed", f"{_incidents(r).capitalize()}; no GameDay has touched it."
         return "never seen, never rehearsed", (
-            f"No incident as likely as not; {r.rate:.2f} a year expected from its class and service. No GameDay has touched it."
+            f"No incident as likely as not; {r.rate:.2f} a year expected from its class and service. No "
+            "GameDay has touched it."
         )
     held = f"{r.last_rehearsed_at:%Y-%m-%d} ({r.last_gameday}, {r.last_environment}, {r.last_style}): {r.last_verdict}"
     if pd.notna(r.last_at) and r.last_at >= r.last_rehearsed_at:
@@ -292,7 +293,9 @@ def _state(row: Any) -> tuple[str, str]:
 def _incidents(row: Any) -> str:
     return (
         f"about {row.n:.1f} incidents, {row.rate:.1f} a year to expect ({row.rate_low:.1f} to {row.rate_high:.1f}), "
-        f"last {row.last_at:%Y-%m-%d}" if pd.notna(row.last_at) else f"about {row.n:.1f} incidents, spread over doubtful reports"
+        f"last {row.last_at:%Y-%m-%d}"
+        if pd.notna(row.last_at)
+        else f"about {row.n:.1f} incidents, spread over doubtful reports"
     )  # fmt: skip
 
 
@@ -307,7 +310,9 @@ def _text(table: pd.DataFrame, found: burdens.Burden, as_of: pd.Timestamp) -> st
         parts[0] += f", first {first['failure_class']} at {first['service']}"
     rehearsed = table[table["runs"] > 0]
     if len(rehearsed):
-        parts.append(f"{len(rehearsed)} were rehearsed: " + ", ".join(f"{count[s]} {s.removeprefix('rehearsed, ')}" for s in STATES if s.startswith("rehearsed") and s in count))  # fmt: skip
+        split = [s for s in STATES if s.startswith("rehearsed") and s in count]
+        states = ", ".join(f"{count[s]} {s.removeprefix('rehearsed, ')}" for s in split)
+        parts.append(f"{len(rehearsed)} were rehearsed: {states}")
         verdicts = rehearsed["after_verdict"].value_counts()
         parts.append(
             "Since their rehearsal " + ", ".join(f"{n} {v}" for v, n in verdicts.items())

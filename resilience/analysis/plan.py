@@ -30,7 +30,8 @@ Windows = Callable[[str, str, float], "Window"]
 
 @dataclass(frozen=True)
 class Window:
-    """When an experiment may run: `starts_at` and `ends_at` (UTC; null where none was found or looked for) and why, in words.
+    """When an experiment may run: `starts_at` and `ends_at` (UTC; null where none was found or looked for)
+    and why, in words.
 
     `fits` is False where every window of the time asked for is refused, None where nothing is known.
     """
@@ -111,7 +112,10 @@ def choose(
         for key, blast in zip(rows["fault"], rows["blast"], strict=True)
     ]
     rows["environment"] = [environment for environment, _ in where]
-    reasons = [_refusal(row, catalogue.get(row.fault), rules, why) for row, (_, why) in zip(rows.itertuples(), where, strict=True)]  # fmt: skip
+    reasons = [
+        _refusal(row, catalogue.get(row.fault), rules, why)
+        for row, (_, why) in zip(rows.itertuples(), where, strict=True)
+    ]
     rows["reason"] = pd.Series(reasons, dtype=object)
     close = _neighbours(graph)
     taken, times = _greedy(rows, rules, close, teams or {}, windows, catalogue)
@@ -181,7 +185,10 @@ def _refusal(row: Any, fault: Fault | None, rules: Rules, nowhere: str | None) -
     if r.service in rules.open_incidents:
         return "An incident is still open on it."
     if r.last_verdict == "deviated" and r.open_actions:
-        return f"It did not hold when last rehearsed and {int(r.open_actions)} action(s) of that are open: repair first, then rehearse again."
+        return (
+            f"It did not hold when last rehearsed and {int(r.open_actions)} action(s) of that are open: "
+            "repair first, then rehearse again."
+        )
     if r.score <= 0:
         return "Nothing is expected to be lost there, or a test would teach nothing new."
     return None
@@ -204,7 +211,8 @@ def _greedy(
     windows: Windows | None,
     catalogue: Mapping[str, Fault],
 ) -> tuple[dict[int, float], dict[int, Window]]:
-    """Candidates taken (index -> worth at that moment) and their windows; writes reasons of those passed over into `rows`."""
+    """Candidates taken (index -> worth at that moment) and their windows; writes reasons of those passed
+    over into `rows`."""
     taken: dict[int, float] = {}
     times: dict[int, Window] = {}
     able = rows.index[rows["reason"].isna()]
@@ -241,7 +249,10 @@ def _clash(other: Mapping[str, str], mine: Mapping[str, str], close: Mapping[str
     if same:
         if all(other[name] == mine[name] for name in ("service", "failure_class", "follower")):
             return f"Another fault for the same cell fits better ({mine['fault']})."
-        return f"{sorted(same)[0]} is already a target ({mine['failure_class']} at {mine['service']}): two faults there could not be told apart."
+        return (
+            f"{min(same)} is already a target ({mine['failure_class']} at {mine['service']}): "
+            "two faults there could not be told apart."
+        )
     if mine["service"] in close.get(other["service"], ()):
         return (
             f"It calls or is called by {mine['service']}, already a target: one fault would be felt in both."
@@ -323,7 +334,8 @@ def _why(row: Any) -> str:
     )
     return (
         f"{r.state_why} Expected loss {r.loss:.0f} severity-weighted minutes a year ({r.rate:.1f} incidents x weight "
-        f"{r.severity:.2f} x about {r.minutes:.0f} min); {tested}, so a test teaches {r.teach:.0%} of what a first one would. "
+        f"{r.severity:.2f} x about {r.minutes:.0f} min); {tested}, so a test teaches {r.teach:.0%} of what "
+        "a first one would. "
         f"Chosen again in {r.stability:.0%} of {DRAWS} draws with other rates, labels and weights."
     )
 
@@ -362,6 +374,8 @@ def _text(chosen: pd.DataFrame, rejected: pd.DataFrame, rules: Rules) -> str:
     )
     firm = int((chosen["stability"] >= 0.5).sum())
     return (
-        f"Rehearse {'; '.join(names)}.{short} {firm} of {len(chosen)} are chosen again in at least half of {DRAWS} draws with "
-        f"other rates, labels and weights; the others are close calls. {len(rejected)} candidates were passed over, each with its reason."
+        f"Rehearse {'; '.join(names)}.{short} {firm} of {len(chosen)} are chosen again in at least half of "
+        f"{DRAWS} draws with "
+        f"other rates, labels and weights; the others are close calls. {len(rejected)} candidates were "
+        "passed over, each with its reason."
     )

@@ -113,7 +113,8 @@ def summarise(
         at = held.iloc[-1] if len(held) else None
         peak = high.get((service, at["load_unit"]), np.nan) if at is not None else np.nan
         stale, why = _stale(at, as_of, peak, stale_days)
-        hold, teach = belief(runs, as_of=as_of, peak=lambda unit, s=service: high.get((s, unit), np.nan), half_life_days=half_life_days)  # fmt: skip
+        most = {unit: value for (name, unit), value in high.items() if name == service}
+        hold, teach = belief(runs, as_of=as_of, peaks=most, half_life_days=half_life_days)
         said = None
         if at is not None:
             load = f", at {at['load']:.3g} {at['load_unit']}" if pd.notna(at["load"]) else ", load not known"
@@ -150,7 +151,7 @@ def belief(
     runs: pd.DataFrame,
     *,
     as_of: pd.Timestamp,
-    peak: object = None,
+    peaks: Mapping[str, float] | None = None,
     half_life_days: float = HALF_LIFE_DAYS,
     trust: Mapping[str, float] | None = None,
 ) -> tuple[float, float]:
@@ -166,7 +167,7 @@ def belief(
     for run in runs.itertuples():
         age = max((as_of - run.held_on) / pd.Timedelta(days=1), 0.0)
         weight = 0.5 ** (age / half_life_days) * trusted.get(run.environment, 0.5)
-        most = peak(run.load_unit) if callable(peak) else np.nan
+        most = (peaks or {}).get(run.load_unit, np.nan)
         if pd.notna(run.load) and pd.notna(most) and most > 0:
             weight *= min(1.0, run.load / most)
         if run.verdict == "held":

@@ -40,9 +40,10 @@ def limits(
 ) -> pd.DataFrame:
     """One row per metric and scope of `series` that can be probed around `at` (aware); columns `COLUMNS`.
 
-    From the `WEEKS` weeks before `at` (or before the series' end, where that is earlier), the same local hour of the week
-    and its neighbours, without `exclude` (incidents, GameDays, sales). Counts are taken as rates per interval of the series and
-    named so in `text`. `low` and `high`: null where the limit is on the other side.
+    From the `WEEKS` weeks before `at` (or before the series' end, where that is earlier), the same local
+    hour of the week and its neighbours, without `exclude` (incidents, GameDays, sales). Counts are taken as
+    rates per interval of the series and named so in `text`. `low` and `high`: null where the limit is on
+    the other side.
     """
     spans = list(exclude)
     parts = []
@@ -130,7 +131,8 @@ def _scale(residual: np.ndarray) -> float:
 
 
 def _joint(residuals: list[np.ndarray]) -> float:
-    """Multiple of each one's scale that `JOINT` of windows keep in all of them (Bonferroni; they need not be independent)."""
+    """Multiple of each one's scale that `JOINT` of windows keep in all of them (Bonferroni; they need not
+    be independent)."""
     share = (1 - JOINT) / len(residuals)
     reach = [np.quantile(r - np.median(r), 1 - share) / max(_scale(r), LEAST_SCALE) for r in residuals]
     return float(min(max([3.0, *reach]), MOST_REACH))

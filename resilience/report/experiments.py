@@ -59,7 +59,13 @@ def export(
 ) -> Export:
     """All files of a GameDay. `limits`: service -> `tolerances.limits`; `date` is its local day; `callers`: service ->
     who calls it; `backlog`: service -> expected backlog and its unit."""
-    known = [_About(row, faults[row.fault], limits.get(row.service), (callers or {}).get(row.service, ()), (backlog or {}).get(row.service)) for row in plan.chosen.itertuples()]  # fmt: skip
+    known = [
+        _About(
+            row, faults[row.fault], limits.get(row.service), (callers or {}).get(row.service, ()),
+            (backlog or {}).get(row.service),
+        )
+        for row in plan.chosen.itertuples()
+    ]  # fmt: skip
     starts = _starts(plan.chosen, date, zone, plan.rules.minutes)
     files: dict[str, str] = {
         "gameday.yml": _gameday(
@@ -114,7 +120,9 @@ class _About:
         self.symptom = fault.says(fault.symptom, self.target)
         self.prediction = fault.says(fault.prediction, self.target)
         if self.edge:
-            self.prediction = f"{row.follower} keeps working while {self.target} is slow: nobody has declared that it depends on it"
+            self.prediction = (
+                f"{row.follower} keeps working while {self.target} is slow: no dependency is declared"
+            )
 
     @property
     def hypothesis(self) -> str:
@@ -147,7 +155,9 @@ def chaostoolkit(about: _About, minutes: float) -> dict[str, Any]:
         "description": f"{about.prediction}. {about.row.reason}",
         "tags": ["resilience", str(about.row.failure_class), str(about.row.environment)],
         "contributions": {"reliability": "high", "availability": "high"},
-        "configuration": {name: {"type": "env", "key": name.upper(), "default": f"set-{name.replace('_', '-')}"} for name in used},
+        "configuration": {
+            name: {"type": "env", "key": name.upper(), "default": f"set-{name.replace('_', '-')}"} for name in used
+        },
         "steady-state-hypothesis": {"title": about.hypothesis, "probes": probes},
         "method": [*inject, *observed],
         "rollbacks": undo,
@@ -156,7 +166,10 @@ def chaostoolkit(about: _About, minutes: float) -> dict[str, Any]:
                 "name": "resilience",
                 "experiment_key": about.key,
                 "abort": _aborts(about),
-                "files": [name for name, has in (("chaos-mesh.yml", chaosmesh(about, minutes)), ("fis-template.json", about.fault.fis)) if has],
+                "files": [
+                    *(["chaos-mesh.yml"] if "manifest" in about.fault.method else []),
+                    *(["fis-template.json"] if about.fault.fis else []),
+                ],
             }
         ],
     }  # fmt: skip
@@ -243,12 +256,14 @@ def chaosmesh(about: _About, minutes: float) -> dict[str, Any] | None:
 
 
 _RESOURCES = {
-    "pods": ("Pods", "aws:eks:pod"), "instances": ("Instances", "aws:ec2:instance"), "clusters": ("Clusters", "aws:rds:cluster"),
+    "pods": ("Pods", "aws:eks:pod"), "instances": ("Instances", "aws:ec2:instance"),
+    "clusters": ("Clusters", "aws:rds:cluster"),
 }  # fmt: skip
 
 
 def fis(about: _About, minutes: float) -> dict[str, Any] | None:
-    """Input of AWS FIS' CreateExperimentTemplate, where the fault has an action there; ids in angle brackets are the team's."""
+    """Input of AWS FIS' CreateExperimentTemplate, where the fault has an action there; ids in angle
+    brackets are the team's."""
     how = about.fault.fis
     if not how:
         return None
@@ -298,8 +313,8 @@ def _aborts(about: _About) -> list[str]:
 
 
 def _gameday(
-    known: Sequence[_About], starts: Sequence[datetime], gameday_id: str, title: str, date: pd.Timestamp, zone: str, style: str,
-    minutes: float, simulated: bool,
+    known: Sequence[_About], starts: Sequence[datetime], gameday_id: str, title: str, date: pd.Timestamp, zone: str,
+    style: str, minutes: float, simulated: bool,
 ) -> str:  # fmt: skip
     """A gameday.yml that `resilience ingest` reads as it is, and the observers complete on the day."""
     environments = [about.row.environment for about in known]
@@ -337,7 +352,8 @@ def _gameday(
     head = (
         f"# {gameday_id}: written by `resilience plan`, to be completed by the observers on the day.\n"
         "# Still missing: vote, fault (started, ended), timeline, communication, surprises, learnings, actions.\n"
-        "# Until a fault is written down, the outcome of every experiment stays not_run. `resilience gameday new` shows every field.\n"
+        "# Until a fault is written down, the outcome of every experiment stays not_run. `resilience "
+        "gameday new` shows every field.\n"
     )
     return head + yaml.safe_dump(day, sort_keys=False, allow_unicode=True, width=110)
 
@@ -390,7 +406,7 @@ def _did_you_know(about: _About) -> str:
 def _sheet(about: _About, number: int, start: datetime, zone: str, minutes: float) -> str:
     """What the villains fill in and keep to."""
     method = json.dumps(chaostoolkit(about, minutes), sort_keys=True)
-    variables = [name for name in dict.fromkeys(_VARIABLE.findall(method))]
+    variables = list(dict.fromkeys(_VARIABLE.findall(method)))
     backlog = (
         f"about {about.backlog[0]:,.0f} {about.backlog[1]} after {minutes:g} minutes" if about.backlog
         else "not known: no rate of a queue is in the store. Write down what you expect"
@@ -403,7 +419,8 @@ def _sheet(about: _About, number: int, start: datetime, zone: str, minutes: floa
     lines = [
         f"# Villain's sheet {number}: {about.fault.title} at {about.target}",
         "",
-        f"- **When:** {start:%A %d %B %Y %H:%M} {zone}, {minutes:g} minutes, then {about.fault.recover_min:g} to recover. {about.row.window}",
+        (f"- **When:** {start:%A %d %B %Y %H:%M} {zone}, {minutes:g} minutes, then "
+        f"{about.fault.recover_min:g} to recover. {about.row.window}"),
         f"- **Where:** {about.row.environment}",
         f"- **Why this one:** {about.row.reason}",
         f"- **Prediction, written before:** {about.prediction}",
@@ -414,7 +431,7 @@ def _sheet(about: _About, number: int, start: datetime, zone: str, minutes: floa
         "- **Rollback tested on:** ____ by ____ (no date, no experiment)",
         "- **Abort owner:** ____ (one person, in the channel, hands free)",
         f"- **Abort when:** {'; '.join(_aborts(about))}",
-        "- **Warned:** customer service ____, on-call of " + (about.target if not about.callers else f"{about.target}, {', '.join(about.callers[:3])}") + " ____, status page ____",
+        f"- **Warned:** customer service ____, on-call of {', '.join([about.target, *about.callers[:3]])} ____",
         "",
         "## To run",
         "",
@@ -500,11 +517,15 @@ def _readme(
     ]
     for number, (about, start) in enumerate(zip(known, starts, strict=True), 1):
         lines.append(
-            f"{number}. **{start:%H:%M}** {about.fault.title} at {about.target} ({about.row.environment}): `{number}-{about.key}/`"
+            f"{number}. **{start:%H:%M}** {about.fault.title} at {about.target} ({about.row.environment}): "
+            f"`{number}-{about.key}/`"
         )
     lines += [
         "",
-        "Complete `gameday.yml` on the day, put it under `data/gamedays/<id>/` and run `resilience ingest`; `resilience ledger` then shows what moved.",
+        (
+            "Complete `gameday.yml` on the day, put it under `data/gamedays/<id>/` and run `resilience "
+            "ingest`; `resilience ledger` then shows what moved."
+        ),
     ]
     return "\n".join(lines) + "\n"
 

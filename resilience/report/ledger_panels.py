@@ -1,4 +1,5 @@
-"""The rehearsal ledger and the plan as a person sees them: the matrix, each cell's evidence, cards, reasons, the backtest."""
+"""The rehearsal ledger and the plan as a person sees them: the matrix, each cell's evidence, cards,
+reasons, the backtest."""
 
 from __future__ import annotations
 
@@ -52,10 +53,12 @@ def headline(book: Ledger) -> Panel:
         "loss_low": "Low", "loss_high": "High",
     }  # fmt: skip
     said = (
-        f"{book.text} Drawn: the {len(rows)} costliest that were never rehearsed, by incidents a year to expect (the order is by "
+        f"{book.text} Drawn: the {len(rows)} costliest that were never rehearsed, by incidents a year to "
+        "expect (the order is by "
         "expected loss; where intervals overlap, it may be chance)."
     )
-    return Panel(said, figures.counts(bars, "incidents a year to expect, with 95 % interval"), table(rows, columns, {"loss": ".0f", "loss_low": ".0f", "loss_high": ".0f"}))  # fmt: skip
+    figure = figures.counts(bars, "incidents a year to expect, with 95 % interval")
+    return Panel(said, figure, table(rows, columns, dict.fromkeys(("loss", "loss_low", "loss_high"), ".0f")))
 
 
 def _counts(book: Ledger) -> dict[str, int]:
@@ -64,7 +67,8 @@ def _counts(book: Ledger) -> dict[str, int]:
 
 
 def matrix(book: Ledger, reports: str = "../") -> Panel:
-    """Services x failure classes, a sign per cell; a cell opens to its evidence. `reports`: way from the page to their folder."""
+    """Services x failure classes, a sign per cell; a cell opens to its evidence. `reports`: way from the
+    page to their folder."""
     return Panel("", body=f"<style>{_CSS}</style>{matrix_html(book)}{evidence_html(book, reports)}")
 
 
@@ -107,7 +111,8 @@ def matrix_html(book: Ledger) -> str:
             f".lg-book:has(#lg-s{number}:checked) table.lg .lg-mark:not(.lg-{MARKS[state][1]}){{opacity:.08}}"
         )
     said = (
-        f"One row per service, most expected loss first; one column per failure class. {count[STATES[0]]} cells are costly and "
+        f"One row per service, most expected loss first; one column per failure class. {count[STATES[0]]} "
+        "cells are costly and "
         "were never rehearsed. Choose a state to see only its cells; a cell with evidence opens it."
     )
     return (
@@ -119,7 +124,10 @@ def matrix_html(book: Ledger) -> str:
 
 def _choice(name: str, state: str, count: int, mark: str, *, checked: bool = False) -> str:
     on = " checked" if checked else ""
-    return f'<li><label><input type="radio" name="lg-state" id="lg-{name}"{on}>{mark}<span>{escape(state)} ({count})</span></label></li>'
+    return (
+        f'<li><label><input type="radio" name="lg-state" id="lg-{name}"{on}>{mark}'
+        f"<span>{escape(state)} ({count})</span></label></li>"
+    )
 
 
 def _mark(state: str) -> str:
@@ -146,7 +154,8 @@ def _id(row: Any) -> str:
 
 
 def _opened(book: Ledger) -> pd.DataFrame:
-    """Cells whose evidence stands on the page: rehearsed ones, then seen ones by loss, to a limit that keeps the page small."""
+    """Cells whose evidence stands on the page: rehearsed ones, then seen ones by loss, to a limit that
+    keeps the page small."""
     rows = book.table[(book.table["runs"] > 0) | (book.table["n_incidents"] > 0) | book.table["costly"]]
     rows = rows.assign(_last=rows["runs"] == 0).sort_values("_last", kind="stable").head(EVIDENCE)
     return rows.assign(cell=[_id(row) for row in rows.itertuples()])
@@ -177,36 +186,50 @@ def _evidence(row: Any, book: Ledger, reports: str) -> str:
         for r in days.itertuples()
     )
     pairs = [
-        ("Real incidents", f"{row.n:.1f} counted by probability; {row.rate:.2f} a year to expect ({row.rate_low:.2f} to {row.rate_high:.2f})"),
+        ("Real incidents", f"{row.n:.1f}; {row.rate:.2f} a year to expect ({row.rate_low:.2f} to {row.rate_high:.2f})"),
         ("To expect anyway", _fall(row)),
         ("Expected loss", f"{row.loss:.0f} severity-weighted minutes a year ({row.loss_low:.0f} to {row.loss_high:.0f})"),
-        ("Incidents", f"{row.incidents}{'' if row.n_incidents <= 12 else f' and {row.n_incidents - 12} more'}" if known(row.incidents) else None),
-        ("Found after, real", f"{row.real_detect_min:.0f} min, median of {int(row.n_detect)}" if known(row.real_detect_min) and known(row.n_detect) else None),
-        ("Found after, drill", f"{row.drill_detect_min:.0f} min (told where to look; never pooled with real times)" if known(row.drill_detect_min) else None),
+        ("Incidents", _incidents(row)),
+        ("Found after, real", _found(row.real_detect_min, f"median of {row.n_detect:.0f}")),
+        ("Found after, drill", _found(row.drill_detect_min, "told where to look; never pooled with real times")),
         ("Last held", f"{row.last_held_at:%Y-%m-%d}, {row.last_held}" if known(row.last_held_at) else None),
         ("Since its rehearsal", _since(row)),
-        ("Open actions", f"{row.open_actions} from GameDays, {int(row.open_incident_actions)} from reports" if row.open_actions or row.open_incident_actions else None),
+        ("Open actions", f"{row.open_actions} from GameDays, {row.open_incident_actions:.0f} from reports"),
         ("Not declared", row.edges or None),
         ("Note", row.note or None),
     ]  # fmt: skip
     place = row.service if row.environment == "production" else f"{row.service} ({row.environment})"
     return (
-        f'<section class="lg-cell" id="{_id(row)}"><h3>{_mark(row.state)}<span>{escape(row.failure_class)} at {escape(place)}</span></h3>'
-        f"<p><strong>{escape(row.state)}.</strong> {escape(row.state_why)}</p>{facts(pairs)}{f'<ul>{runs}</ul>' if runs else ''}</section>"
+        f'<section class="lg-cell" id="{_id(row)}"><h3>{_mark(row.state)}<span>{escape(row.failure_class)} at '
+        f"{escape(place)}</span></h3>"
+        f"<p><strong>{escape(row.state)}.</strong> "
+        f"{escape(row.state_why)}</p>{facts(pairs)}{f'<ul>{runs}</ul>' if runs else ''}</section>"
     )
 
 
 def _fall(row: Any) -> str | None:
     if not known(row.expected_fall_pct) or row.n < 0.5 or row.expected_fall_pct <= 0:
         return None
-    return f"a fall of {row.expected_fall_pct:.0f} % from the counted rate, without anybody doing anything (regression to the mean)"
+    return f"{row.expected_fall_pct:.0f} % fewer than counted, without anybody doing anything (regression to the mean)"
+
+
+def _found(minutes: float, how: str) -> str | None:
+    return f"{minutes:.0f} min ({how})" if known(minutes) else None
+
+
+def _incidents(row: Any) -> str | None:
+    if not known(row.incidents):
+        return None
+    listed = len(row.incidents.split(", "))
+    return row.incidents + (f" and {row.n_incidents - listed} more" if row.n_incidents > listed else "")
 
 
 def _since(row: Any) -> str | None:
     if not known(row.after_n):
         return None
     return (
-        f"{row.after_n:.1f} incidents in {row.after_years:.2f} years; {row.after_expected:.2f} to expect had it changed nothing "
+        f"{row.after_n:.1f} incidents in {row.after_years:.2f} years; {row.after_expected:.2f} to expect "
+        "had it changed nothing "
         f"(the counted rate before would give {row.after_raw:.2f}): {row.after_verdict}"
     )
 
@@ -227,6 +250,11 @@ def cards(plan: Plan) -> Panel:
         "reason",
     ]
     publish({"plan": {"text": plan.text, "chosen": plan.chosen[names].round(4).to_dict("records")}})
+    return Panel("", body=cards_html(plan))
+
+
+def cards_html(plan: Plan) -> str:
+    """The chosen experiments as HTML cards."""
     made = []
     for number, row in enumerate(plan.chosen.itertuples(), 1):
         what = (
@@ -241,15 +269,13 @@ def cards(plan: Plan) -> Panel:
         )
         pairs = [
             ("Fault", row.fault.replace("-", " ")), ("Where", row.environment), ("When", when),
-            ("Could reach", f"{row.blast} services that call it, directly or not" if row.blast else "not known: no declared call leads to it"),
+            ("Could reach", f"{row.blast} services" if row.blast else "not known: no declared call leads to it"),
             ("Chance that it holds", f"{row.hold_mean:.0%}, before anybody looks"),
             ("Chosen again", f"in {row.stability:.0%} of draws with other rates, labels and weights"),
             ("FMEA", f"RPN {row.rpn}, place {row.fmea_rank} (for comparison only)"),
         ]  # fmt: skip
         made.append(f"<li><h3>{number}. {escape(what)}</h3><p>{escape(row.reason)}</p>{facts(pairs)}</li>")
-    return Panel(
-        "", body=f'<style>{_CSS}</style>{finding(plan.text)}<ul class="lg-cards">{"".join(made)}</ul>'
-    )
+    return f'<style>{_CSS}</style>{finding(plan.text)}<ul class="lg-cards">{"".join(made)}</ul>'
 
 
 def rejected(plan: Plan, most: int = 25) -> Panel:
@@ -258,7 +284,8 @@ def rejected(plan: Plan, most: int = 25) -> Panel:
     taken = set(zip(plan.chosen["failure_class"], plan.chosen["service"], strict=True))
     rows = rows[[pair not in taken for pair in zip(rows["failure_class"], rows["service"], strict=True)]]
     said = (
-        f"{len(rows)} other cells and dependencies were considered. Below are the first {min(most, len(rows))} by score, with the "
+        f"{len(rows)} other cells and dependencies were considered. Below are the first "
+        f"{min(most, len(rows))} by score, with the "
         "reason; all are in `resilience plan --explain --format csv`."
     )
     columns = {
@@ -285,8 +312,10 @@ def backtest(judged: Backtest) -> Panel:
         "cells": "Cells", "k": "First k", "metric": "Metric", "method": "Ranking", "value": "Value",
         "against_ours": "Ours less this", "low": "Low", "high": "High",
     }  # fmt: skip
-    said = f"{judged.text} Drawn: points of severity found in the first 15 cells by ours, less the other's; above zero is better."
-    return Panel(said, figures.counts(bars, "ours less the other (points of severity in the first 15)", zero=False), table(judged.table, columns, {"value": ".3f", "against_ours": ".3f", "low": ".3f", "high": ".3f"}))  # fmt: skip
+    said = f"{judged.text} Drawn: points of severity in the first 15 cells, ours less the other's; above zero is better."
+    figure = figures.counts(bars, "ours less the other (points of severity in the first 15)", zero=False)
+    formats = dict.fromkeys(("value", "against_ours", "low", "high"), ".3f")
+    return Panel(said, figure, table(judged.table, columns, formats))
 
 
 def page(
@@ -299,13 +328,20 @@ def page(
         if simulated
         else ""
     )
-    proposed = f"<h2>What should we rehearse next?</h2>{cards(plan).body}<details><summary>Why not the others?</summary>{rejected(plan).body}</details>" if plan else ""  # fmt: skip
+    proposed = ""
+    if plan is not None:
+        why = f"<details><summary>Why not the others?</summary>{rejected(plan).body}</details>"
+        proposed = f"<h2>What should we rehearse next?</h2>{cards_html(plan)}{why}"
     policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape(title)}: rehearsal ledger</title>\n'
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}: rehearsal ledger</title>\n"
         f"<style>{css}\n{_CSS}</style>\n</head>\n<body>\n"
-        '<a class="skip" href="#main">Skip to the ledger</a><header><nav aria-label="Reports"><a href="index.html">All reports</a></nav></header>\n'
+        '<a class="skip" href="#main">Skip to the ledger</a><header><nav aria-label="Reports">'
+        '<a href="index.html">All reports</a></nav></header>\n'
         f'<main id="main"><h1>What fails, and what have we rehearsed?</h1>{banner}{finding(book.text)}{proposed}'
-        f"<h2>Which cells were never rehearsed?</h2>{matrix_html(book)}<h2>What is that based on?</h2>{evidence_html(book, '')}</main>\n</body>\n</html>\n"
+        f"<h2>Which cells were never rehearsed?</h2>{matrix_html(book)}<h2>What is that based "
+        f"on?</h2>{evidence_html(book, '')}</main>\n</body>\n</html>\n"
     )
