@@ -14,7 +14,18 @@ import numpy as np
 import pandas as pd
 
 from . import schema, views
-from .analysis import attribution, backtest, causes, dependencies, gameday, ledger, plan, rehearsals, taxonomy
+from .analysis import (
+    attribution,
+    backtest,
+    causes,
+    dependencies,
+    gameday,
+    ledger,
+    plan,
+    rehearsals,
+    taxonomy,
+    tolerances,
+)
 from .errors import InputError
 from .store import Store
 
@@ -24,6 +35,7 @@ TABLES = (
 )  # fmt: skip
 """Tables, series apart, that a ledger is made from."""
 RECENT = pd.Timedelta(weeks=8)  # of traffic that speaks for today
+LEAD = pd.Timedelta(hours=1)  # before the stated start of an incident: starts are recorded late
 BUSY = 0.99  # quantile of the hours that a rehearsal's load is compared with
 RATE = "requests/s"
 
@@ -306,3 +318,17 @@ def _hidden(store: Store, known: pd.DataFrame, moment: pd.Timestamp, zone: str) 
     except InputError:
         return _no_edges()  # too few services or weeks: nothing can be found, and nothing is claimed
     return found.table[["service", "follower", "evidence"]].assign(origin="series or incidents", state="open")
+
+
+def steady_state(store: Store, found: Evidence, service: str, day: pd.Timestamp, zone: str) -> pd.DataFrame:
+    """Limits of a service at ten o'clock local of `day`, from its own series without its incidents and GameDays."""
+    rows = views.table(
+        store, "series", where={"scope": [f"service:{service}", f"env:prod,service:{service}"]}
+    )
+    mine = found.incidents[found.incidents["services"].fillna("").map(lambda s: service in s.split(", "))]
+    start = mine["started_at"].fillna(mine["detected_at"])
+    end = mine["mitigated_at"].fillna(mine["resolved_at"]).fillna(start + pd.Timedelta(hours=8))
+    spans = [(a - LEAD, b) for a, b in zip(start, end, strict=True) if pd.notna(a) and a - LEAD < b]
+    spans += [(at, at + pd.Timedelta(days=1)) for at in found.history["held_on"].unique()]
+    at = pd.Timestamp(f"{day:%Y-%m-%d} 10:30", tz=zone)
+    return tolerances.limits(rows[rows["at"] < found.as_of], at, zone, exclude=spans)
