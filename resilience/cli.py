@@ -11,6 +11,7 @@ import click
 
 from . import __version__
 from .cli_causes import evaluate, label
+from .cli_plan import confirm, ledger, plan, probe
 from .errors import InputError
 from .terminal import progress, safe, show, with_ranges
 
@@ -704,6 +705,8 @@ def _write_sample(folder: Path, seed: int, world: str, size: str) -> None:
 
 main.add_command(label)
 main.add_command(evaluate)
+for _command in (ledger, plan, probe, confirm):
+    main.add_command(_command)
 
 if __name__ == "__main__":
     main()

@@ -24,6 +24,16 @@ _REPORT_TABLES = {
         "corrections",
     ),
     "time_to_restore": ("incidents", "incident_links", "corrections"),
+    "next_experiments": (
+        "incidents",
+        "incident_links",
+        "labels",
+        "actions",
+        "corrections",
+        "service_edges",
+        "slo_history",
+        *schema.GAMEDAY_TABLES,
+    ),
     "capacity": ("gamedays", "corrections"),
 }
 
@@ -163,6 +173,8 @@ def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) ->
             "corrections": store.load("corrections"),
         }
     tables = {name: store.load(name) for name in _REPORT_TABLES[notebook]}
+    if notebook == "next_experiments" and (usual := traffic(store, REQUESTS)):
+        tables["series"] = series_at(store, *usual)
     if notebook == "capacity":
         tables["series"] = series_at(store, str(parameters["metric"]), float(parameters["interval_s"]))
     return tables
