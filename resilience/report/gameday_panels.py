@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ..analysis.gameday import GameDayResult, fault_window, finest
-from . import figures
+from .figures import gameday as figures
 from .panels import Panel, Panels, bullets, count, escape, facts, finding, known, table
 
 _VERDICT_WORDS = {
