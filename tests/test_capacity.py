@@ -206,9 +206,7 @@ def test_a_running_count_is_refused() -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 6),
-    st.lists(
-        st.none() | st.floats(-1e300, 1e300) | st.integers(0, 3).map(float), min_size=1, max_size=120
-    ),
+    st.lists(st.none() | st.floats(-1e300, 1e300) | st.integers(0, 3).map(float), min_size=1, max_size=120),
 )
 def test_selection_equals_sorting(rows: int, values: list[float | None]) -> None:
     table = np.resize(np.array(values, dtype=float), (rows, len(values)))

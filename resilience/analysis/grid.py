@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -145,7 +146,7 @@ def _chosen(series: pd.DataFrame, metric: str, scope: str | Iterable[str] | None
     return rows[rows["scope"].isin(wanted)]
 
 
-def _single(rows: pd.DataFrame, metric: str, column: str) -> object:
+def _single(rows: pd.DataFrame, metric: str, column: str) -> Any:
     why = {
         "interval_s": "a mean at one hour is not a mean at one minute",
         "rollup": "an average and a maximum are not one series",
