@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -15,8 +15,25 @@ from .store import Store
 
 REQUESTS = "trace.http.request.hits"
 _REPORT_TABLES = {
-    "failure_classes": ("incidents", "incident_links", "labels", "corrections"),
+    "failure_classes": (
+        "incidents",
+        "incident_links",
+        "incident_factors",
+        "labels",
+        "deployments",
+        "corrections",
+    ),
     "time_to_restore": ("incidents", "incident_links", "corrections"),
+    "next_experiments": (
+        "incidents",
+        "incident_links",
+        "labels",
+        "actions",
+        "corrections",
+        "service_edges",
+        "slo_history",
+        *schema.GAMEDAY_TABLES,
+    ),
     "capacity": ("gamedays", "corrections"),
 }
 
@@ -73,7 +90,12 @@ def traffic(store: Store, metric: str | None = None) -> tuple[str, float] | None
 
 def labels(store: Store) -> pd.DataFrame:
     """Human labels under the id that a linked incident is counted by; of two by one person, the later."""
-    rows, found = table(store, "labels"), merged(store).incidents
+    return counted_by(store, table(store, "labels"))
+
+
+def counted_by(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
+    """`rows` of the table labels, such as those of a file, under the id that a linked incident is counted by."""
+    found = merged(store).incidents
     linked = found[["incident_id", "linked_ids"]].dropna()
     counted = {other: row.incident_id for row in linked.itertuples() for other in row.linked_ids.split(", ")}
     rows = rows.assign(incident_id=rows["incident_id"].replace(counted)).sort_values(
@@ -94,6 +116,29 @@ def series_at(store: Store, metric: str, interval_s: float) -> pd.DataFrame:
             remedy="Choose another metric or interval, or ingest its series.",
         )
     return found
+
+
+def recorded(store: Store, services: Iterable[str] | None = None) -> pd.DataFrame:
+    """Every point whose scope names a service, or one of `services`. Raises InputError where there is none."""
+    from .analysis import movement
+
+    scopes = store.count("series", ("scope",))["scope"]
+    of = {str(scope): movement.service_of(str(scope)) for scope in scopes}
+    wanted = None if services is None else set(services)
+    chosen = [scope for scope, name in of.items() if name and (wanted is None or name in wanted)]
+    if not chosen:
+        raise InputError(
+            "No series in the store names a service in its scope.",
+            remedy="Ingest series whose scope holds service:NAME (docs/series-files.md).",
+        )
+    return table(store, "series", where={"scope": chosen})
+
+
+def incident_services(incidents: pd.DataFrame) -> pd.DataFrame:
+    """One row per row of `incidents` (linked ones count once) and service."""
+    rows = incidents[["incident_id", "services"]].dropna()
+    rows = rows.assign(service=rows["services"].str.split(", ")).explode("service", ignore_index=True)
+    return rows[["incident_id", "service"]].drop_duplicates(ignore_index=True)
 
 
 def gameday_tables(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
@@ -128,6 +173,8 @@ def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) ->
             "corrections": store.load("corrections"),
         }
     tables = {name: store.load(name) for name in _REPORT_TABLES[notebook]}
+    if notebook == "next_experiments" and (usual := traffic(store, REQUESTS)):
+        tables["series"] = series_at(store, *usual)
     if notebook == "capacity":
         tables["series"] = series_at(store, str(parameters["metric"]), float(parameters["interval_s"]))
     return tables
