@@ -377,7 +377,9 @@ def windows(
 
 def month_after_next(store: Store, found: Evidence, zone: str) -> plan.Windows | None:
     """`windows` of the calendar month that begins at least a month after `found` was known."""
-    first = (found.as_of.tz_convert(zone).tz_localize(None).normalize() + pd.DateOffset(months=2)).replace(day=1)
+    first = (found.as_of.tz_convert(zone).tz_localize(None).normalize() + pd.DateOffset(months=2)).replace(
+        day=1
+    )
     start = first.tz_localize(zone)
     return windows(store, found, zone, (start, start + pd.DateOffset(months=1)))
 
