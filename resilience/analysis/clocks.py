@@ -132,8 +132,8 @@ def refuse_pooling(frame: pd.DataFrame, clock: Clock, names: list[str]) -> None:
     if clock.name == "detect" and len(drill) and not uninformed:
         raise RefusedError(
             "A drill has no time to detect unless it was uninformed: the heroes are told that something fails.",
-            remedy="Ask for alert delay, time to diagnose or to mitigate (`drills.times`), or join the GameDay's `style` and "
-            "choose uninformed drills.",
+            remedy="Ask for alert delay, time to diagnose or to mitigate (`drills.times`), or join the GameDay's `style` "
+            "and choose uninformed drills.",
         )
     if "style" in drill and len(drill["style"].unique()) > 1 and "style" not in names:
         raise RefusedError(

@@ -19,6 +19,7 @@ DATES = 1000
 WINDOW_DAYS = 182.0
 MIN_SIDE = 5  # durations either side of a date: with fewer no dashboard would show a change
 CUT = 0.1
+_MOST = 0.4  # of the history on either side, so that whole windows leave a fifth of it for the dates
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ def placebo(
 ) -> Placebo:
     """Move `at` to `dates` random dates of the same history, and compare the mean before and after at each.
 
-    Before and after are `window_days` either side. Without `at` only the random dates are shown. Random dates lie where
-    both sides hold five durations or more; a true change pulls those near it along. Raises InputError where the history
+    Before and after are `window_days` either side, at most two fifths of the history. Without `at` only the random dates
+    are shown. Random dates have a whole window and five durations on both sides; a true change pulls those near it along. Raises InputError where the history
     is too short for that, or `at` lies outside it; RefusedError where kinds or styles would be pooled.
     """
     from .clocks import refuse_pooling
@@ -70,8 +71,9 @@ def placebo(
         )
     began = used["began"].to_numpy(dtype="datetime64[us]").astype(np.int64)
     took = np.concatenate([[0.0], used["minutes"].cumsum()])
+    window_days = min(window_days, _MOST * float(began[-1] - began[0]) / 86_400e6)
     half = round(window_days * 86_400e6)
-    first, last = int(began[MIN_SIDE - 1]) + 1, int(began[-MIN_SIDE])
+    first, last = int(began[0]) + half, int(began[-1]) - half
     span = (used["began"].iloc[0], used["began"].iloc[-1])
     rng = np.random.default_rng(seed)
     moments = np.sort(rng.integers(first, max(last, first) + 1, 20 * dates))
@@ -126,9 +128,8 @@ def _real(
     half: int,
     span: tuple[pd.Timestamp, pd.Timestamp],
 ) -> tuple[pd.Series, Claim]:
-    real = _changes(
-        began, took, np.array([at.value // 1000 if at.unit == "ns" else at.as_unit("us").value]), half
-    ).iloc[0]
+    moment = np.array([round(at.timestamp() * 1e6)])
+    real = _changes(began, took, moment, half).iloc[0]
     if min(real["n_before"], real["n_after"]) < 1:
         raise InputError(
             f"There is no {which.title.lower()} in the {window_days:g} days {'before' if not real['n_before'] else 'after'} "
@@ -185,7 +186,7 @@ def _text(
             "incidents) "
             f"to {minutes(real['mean_after_min'])} ({int(real['n_after'])}), {real['change']:+.0%}; {as_low:.0%} of "
             "random dates "
-            "show that or lower."
+            "the change is that or lower."
         )
     if np.isfinite(smallest[0]):
         says.append(

@@ -19,12 +19,13 @@ _PLOTLY_MIME = "application/vnd.plotly.v1+json"
 
 @dataclass(frozen=True)
 class Panel:
-    """HTML of its own, then a sentence above a figure, then the figure's numbers as a table folded below it."""
+    """HTML of its own, then a sentence above a figure or a drawing, then its numbers as a table folded below it."""
 
     text: str
     figure: Any = None
     table: str = ""
     body: str = ""
+    drawing: str = ""
 
     def _ipython_display_(self) -> None:
         if self.body:
@@ -33,6 +34,8 @@ class Panel:
             show_html(finding(self.text), self.text)
         if self.figure is not None:
             show_figure(self.figure, self.text)
+        if self.drawing:
+            show_html(f'<figure><div class="scroll">{self.drawing}</div></figure>', self.text)
         if self.table:
             show_html(
                 f'<details class="data"><summary>The numbers behind it</summary>{self.table}</details>', ""
