@@ -54,7 +54,7 @@ class Store:
         self,
         table: str,
         *,
-        where: Mapping[str, Iterable[str]] | None = None,
+        where: Mapping[str, Iterable[str] | Iterable[float]] | None = None,
         between: tuple[datetime | pd.Timestamp, datetime | pd.Timestamp] | None = None,
     ) -> pd.DataFrame:
         """All rows of `table`, sorted by key and checked; an absent table is empty.
@@ -194,10 +194,8 @@ class Store:
         until = moment.timestamp() * 1000
         if table is not None and version is not None:
             if version not in histories.get(table, {}):
-                known = sorted(histories.get(table, {})) or ["none"]
-                raise InputError(
-                    f"There is no version {version} of {table}.", remedy=f"It has {known[0]} to {known[-1]}."
-                )
+                known = ", ".join(str(v) for v in sorted(histories.get(table, {}))[-20:]) or "none"
+                raise InputError(f"There is no version {version} of {table}.", remedy=f"Versions: {known}.")
             until = histories[table][version]
         pins = {
             name: max((v for v, at in commits.items() if at <= until), default=0)
@@ -294,9 +292,13 @@ def _micros(at: int) -> str:
     return f"to_timestamp_micros({at})"
 
 
-def _literals(values: Iterable[str]) -> str:
-    """SQL string literals; the values are untrusted, and a doubled quote is the only escape in DataFusion."""
-    return ", ".join("'" + value.replace("'", "''") + "'" for value in sorted(set(values))) or "NULL"
+def _literals(values: Iterable[str] | Iterable[float]) -> str:
+    """SQL literals; texts are untrusted, and a doubled quote is the only escape in DataFusion."""
+
+    def one(value: str | float) -> str:
+        return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(float(value))
+
+    return ", ".join(map(one, sorted(set(values)))) or "NULL"
 
 
 def content_hash(rows: pd.DataFrame) -> str:

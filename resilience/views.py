@@ -13,6 +13,7 @@ from .analysis import corrections, linking
 from .errors import InputError
 from .store import Store
 
+_FINE_S = 300  # longest interval, in seconds, whose series can anchor an incident
 REQUESTS = "trace.http.request.hits"
 _REPORT_TABLES = {
     "failure_classes": ("incidents", "incident_links", "labels", "corrections"),
@@ -69,6 +70,22 @@ def traffic(store: Store, metric: str | None = None) -> tuple[str, float] | None
     name = metric or (REQUESTS if (found["metric"] == REQUESTS).any() else found["metric"].iloc[0])
     intervals = found.loc[found["metric"] == name, "interval_s"]
     return None if intervals.empty else (str(name), float(intervals.max()))
+
+
+def onsets(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
+    """When the finest series of its services first moved, per incident of `rows`: what `anchors.of_incidents` finds.
+
+    Only series of five minutes or less are read: an hour cannot tell when a start was written down.
+    """
+    from .analysis import anchors
+
+    there = store.count("series", ("metric", "interval_s"))
+    fine = there[there["interval_s"] <= _FINE_S]
+    if fine.empty:
+        series = schema.frame("series")
+    else:
+        series = table(store, "series", where={"interval_s": sorted(fine["interval_s"].unique())})
+    return anchors.of_incidents(rows, store.load("incident_services"), series).table
 
 
 def labels(store: Store) -> pd.DataFrame:

@@ -34,8 +34,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sync_records": BASE | {"sources", "store", "archive", "sync"},
     "report": BASE | {"store", "analysis", "workspace", "views", "pipeline"},
     "terminal": set(),
+    "cli_times": BASE | {"terminal", "sources", "store", "analysis", "workspace", "views", "report"},
     "cli": BASE
-    | {"terminal"}
+    | {"terminal", "cli_times"}
     | {"sources", "store", "analysis", "sample", "workspace", "views", "pipeline", "report"}
     | {"archive", "clean", "sync", "sync_records"},
 }

@@ -28,10 +28,10 @@ _MOST_OPEN = 0.1
 class Claim:
     """What can be said of a change from one period to the next, on one clock.
 
-    `verdict`: supported, not distinguishable or not measurable (`reason` says why). `effect`: geometric mean after, as a
-    multiple of the one before, within strata; `interval` 95 %; `p_value` two-sided. `mde`: the smallest fall, as a
-    share, that this many incidents show four times in five, over the 80 % interval of their spread. `table`: first the
-    primary comparison, then exploratory ones, whose p-values are adjusted for their number. `text`: all of it in
+    `verdict`: supported, not distinguishable or not measurable (`reason` says why). `effect`: geometric mean after,
+    as a multiple of the one before, within strata; `interval` 95 %; `p_value` two-sided. `mde`: the smallest fall, as
+    a share, that this many incidents show four times in five, over the 80 % interval of their spread. `table`: first
+    the primary comparison, then exploratory ones, whose p-values are adjusted for their number. `text`: all of it in
     sentences. `anchored`: whether durations start at what the series show instead of at the recorded start.
     """
 
@@ -70,13 +70,14 @@ def compare(
     detected_by, so far as the rows suffice for these strata; in blocks of months where one incident tells the next.
     What would make the answer one about reporting is looked for first, and makes it *not measurable*.
 
-    `onsets` (incident_id, onset, earliest, latest; null where none was found) are when the series first moved. Where
-    they anchor 60 % of both periods, clocks that begin with the start begin there instead, for the anchored ones. Time
-    to detect is not measurable without: people who record starts earlier would seem to detect later. `trust_starts`
-    says that starts have been recorded alike, on your word. Other clocks from the start are compared as recorded, and
-    a change must show from the detection on as well.
+    `onsets` (incident_id, onset or onset_at; null where none was found; as `anchors.of_incidents` gives them) are
+    when the series first moved. Where they anchor 60 % of both periods, clocks that begin with the start begin there
+    instead, for the anchored ones. Time to detect is not measurable without: people who record starts earlier would
+    seem to detect later. `trust_starts` says that starts have been recorded alike, on your word. Other clocks from
+    the start are compared as recorded, and a change must show from the detection on as well.
 
-    Raises RefusedError where kinds or styles would be pooled or an incident is in both, InputError for an unknown clock.
+    Raises RefusedError where kinds or styles would be pooled or an incident is in both, InputError for an unknown
+    clock.
     """
     which = clock_of(clock)
     rows = pd.concat([before, after], ignore_index=True)
@@ -121,7 +122,8 @@ def _anchor(
         return None, ""
     known = pd.Series(False, index=rows.index)
     if onsets is not None:
-        begin = rows["incident_id"].map(onsets.dropna(subset="onset").set_index("incident_id")["onset"])
+        moments = onsets.rename(columns={"onset_at": "onset"}).dropna(subset="onset")
+        begin = rows["incident_id"].map(moments.set_index("incident_id")["onset"])
         known = begin.notna()
     shares = [
         float(known[rows["late"] == late].mean()) if (rows["late"] == late).any() else 0.0

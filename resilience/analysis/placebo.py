@@ -54,9 +54,10 @@ def placebo(
 ) -> Placebo:
     """Move `at` to `dates` random dates of the same history, and compare the mean before and after at each.
 
-    Before and after are `window_days` either side, at most two fifths of the history. Without `at` only the random dates
-    are shown. Random dates have a whole window and five durations on both sides; a true change pulls those near it along. Raises InputError where the history
-    is too short for that, or `at` lies outside it; RefusedError where kinds or styles would be pooled.
+    Before and after are `window_days` either side, at most two fifths of the history. Without `at` only the random
+    dates are shown. Random dates have a whole window and five durations on both sides; a true change pulls those near
+    it along. Raises InputError where the history is too short for that, or `at` lies outside it; RefusedError where
+    kinds or styles would be pooled.
     """
     from .clocks import refuse_pooling
 
@@ -185,8 +186,7 @@ def _text(
             f"On the date asked about the mean went from {minutes(real['mean_before_min'])} ({int(real['n_before'])} "
             "incidents) "
             f"to {minutes(real['mean_after_min'])} ({int(real['n_after'])}), {real['change']:+.0%}; {as_low:.0%} of "
-            "random dates "
-            "the change is that or lower."
+            "random dates the change is that or lower."
         )
     if np.isfinite(smallest[0]):
         says.append(
@@ -194,8 +194,11 @@ def _text(
             f"{smallest[1]:.0%}."
         )
     if claim is not None:
+        supported = (
+            f"supported: like for like {claims.percent(claim.effect)} after it (p {claim.p_value:.3f})"
+        )
         word = {
-            claims.SUPPORTED: f"supported: like for like {claims.percent(claim.effect)} after it (p {claim.p_value:.3f})",
+            claims.SUPPORTED: supported,
             claims.NOT_DISTINGUISHABLE: f"not distinguishable from chance (p {claim.p_value:.2f})",
             claims.NOT_MEASURABLE: f"not measurable: {claim.reason}",
         }[claim.verdict]

@@ -18,10 +18,11 @@ _NO_ONSETS = pd.DataFrame({"incident_id": pd.Series(dtype="str")})
 class Recorded:
     """Time to detect as recorded beside what the series show. `table`, one row per incident, minutes:
 
-    incident_id, recorded_min (detected - recorded start); start_late_min (recorded start - onset, negative where the start
-    is recorded before anything moved) and true_min (detected - onset), each with `*_low`, `*_high` from the onset's
-    interval; `bound`: 'interval' where anchored, 'at least' where the series give none (detection took at least as long
-    as recorded, had the start been recorded late), null where nothing is known. `anchored`, `n`: counts. `text`.
+    incident_id, recorded_min (detected - recorded start); start_late_min (recorded start - onset, negative where the
+    start is recorded before anything moved) and true_min (detected - onset), each with `*_low`, `*_high` from the
+    onset's interval; `bound`: 'interval' where anchored, 'at least' where the series give none (detection took at
+    least as long as recorded, had the start been recorded late), null where nothing is known. `anchored`, `n`:
+    counts. `text`.
     """
 
     table: pd.DataFrame
@@ -78,9 +79,11 @@ def around(
 def against_reality(incidents: pd.DataFrame, onsets: pd.DataFrame | None = None) -> Recorded:
     """Recorded time to detect = true time to detect - how late the start was recorded, where a series shows the onset.
 
-    `onsets`: incident_id, onset, earliest, latest (UTC; null where none was found). The onset's interval carries over.
+    `onsets`: incident_id, onset or onset_at, earliest, latest (UTC; null where none was found), one row each. The
+    onset's interval carries over.
     """
-    given = _NO_ONSETS if onsets is None or onsets.empty else onsets.drop_duplicates("incident_id")
+    given = _NO_ONSETS if onsets is None or onsets.empty else onsets.rename(columns={"onset_at": "onset"})
+    given = given[[c for c in ("incident_id", "onset", "earliest", "latest") if c in given]]
     rows = incidents[["incident_id", "started_at", "detected_at"]].merge(given, on="incident_id", how="left")
     for name in ("onset", "earliest", "latest"):
         if name not in rows:
