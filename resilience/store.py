@@ -54,7 +54,7 @@ class Store:
         self,
         table: str,
         *,
-        where: Mapping[str, Iterable[str] | Iterable[float]] | None = None,
+        where: Mapping[str, Iterable[str]] | None = None,
         between: tuple[datetime | pd.Timestamp, datetime | pd.Timestamp] | None = None,
     ) -> pd.DataFrame:
         """All rows of `table`, sorted by key and checked; an absent table is empty.
@@ -292,13 +292,9 @@ def _micros(at: int) -> str:
     return f"to_timestamp_micros({at})"
 
 
-def _literals(values: Iterable[str] | Iterable[float]) -> str:
-    """SQL literals; texts are untrusted, and a doubled quote is the only escape in DataFusion."""
-
-    def one(value: str | float) -> str:
-        return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(float(value))
-
-    return ", ".join(map(one, sorted(set(values)))) or "NULL"
+def _literals(values: Iterable[str]) -> str:
+    """SQL string literals; the values are untrusted, and a doubled quote is the only escape in DataFusion."""
+    return ", ".join("'" + value.replace("'", "''") + "'" for value in sorted(set(values))) or "NULL"
 
 
 def content_hash(rows: pd.DataFrame) -> str:

@@ -17,9 +17,12 @@ _FINE_S = 300  # longest interval, in seconds, whose series can anchor an incide
 REQUESTS = "trace.http.request.hits"
 _REPORT_TABLES = {
     "failure_classes": ("incidents", "incident_links", "labels", "corrections"),
-    "time_to_restore": ("incidents", "incident_links", "corrections"),
+    "time_to_restore": (
+        "incidents", "incident_links", "incident_messages", "incident_quality", "gamedays", "experiments",
+        "experiment_events", "corrections",
+    ),
     "capacity": ("gamedays", "corrections"),
-}
+}  # fmt: skip
 
 
 def open_store(root: str, versions: str = "{}") -> Store:
@@ -73,19 +76,20 @@ def traffic(store: Store, metric: str | None = None) -> tuple[str, float] | None
 
 
 def onsets(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
-    """When the finest series of its services first moved, per incident of `rows`: what `anchors.of_incidents` finds.
+    """When the series of its services first moved, per incident of `rows`: what `anchors.of_incidents` finds.
 
-    Only series of five minutes or less are read: an hour cannot tell when a start was written down.
+    Read are the metrics that are kept at five minutes or less, as an hour cannot tell when a start was written down; their
+    hourly points are read too, without which the rise of every morning would look like an onset.
     """
     from .analysis import anchors
 
+    return anchors.of_incidents(rows, store.load("incident_services"), _anchoring(store)).table
+
+
+def _anchoring(store: Store) -> pd.DataFrame:
     there = store.count("series", ("metric", "interval_s"))
-    fine = there[there["interval_s"] <= _FINE_S]
-    if fine.empty:
-        series = schema.frame("series")
-    else:
-        series = table(store, "series", where={"interval_s": sorted(fine["interval_s"].unique())})
-    return anchors.of_incidents(rows, store.load("incident_services"), series).table
+    fine = there.loc[there["interval_s"] <= _FINE_S, "metric"].unique()
+    return table(store, "series", where={"metric": list(fine)}) if len(fine) else schema.frame("series")
 
 
 def labels(store: Store) -> pd.DataFrame:
@@ -145,6 +149,8 @@ def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) ->
             "corrections": store.load("corrections"),
         }
     tables = {name: store.load(name) for name in _REPORT_TABLES[notebook]}
+    if parameters.get("anchored"):
+        tables |= {"series": _anchoring(store), "incident_services": store.load("incident_services")}
     if notebook == "capacity":
         tables["series"] = series_at(store, str(parameters["metric"]), float(parameters["interval_s"]))
     return tables

@@ -224,7 +224,8 @@ def _from_detection(
     if other is not None and other.p_value < permutation.ALPHA and other.effect * test.effect > 0:
         return []
     return [
-        "it shows in when the start was recorded and not from the detection on, and no series onset tells which is true"
+        "the difference is there from the recorded start and not from the detection on, and no series onset tells whether "
+        "starts are recorded otherwise or things are"
     ]
 
 

@@ -96,18 +96,18 @@ def svg(found: Placebo) -> str:
 
 
 STYLE = (
-    "svg.placebo{width:100%;min-width:20rem;height:auto;font:15px system-ui,sans-serif;fill:currentColor}"
+    "svg.placebo{width:100%;height:auto;font:15px system-ui,sans-serif;fill:currentColor}"
     ".placebo .cut{fill:#0072B2}.placebo .rest{fill:#0072B2;opacity:.32}.placebo .axis,.placebo .tick{stroke:currentColor}"
     ".placebo .real{stroke:#D55E00;stroke-width:3;stroke-dasharray:7 4}.placebo .realtext,.placebo .strong{font-weight:650}"
     ".placebo .soft{opacity:.75}"
-    "@media (max-width:34rem){svg.placebo{min-width:34rem}}"
+    "@media (max-width:34rem){svg.placebo{font-size:25px}}"
 )
 
 
 def panel(found: Placebo) -> Panel:
     """The figure under its sentence, for a notebook."""
     publish({f"placebo_{found.clock.name}": numbers(found)})
-    return Panel(found.text, body="", table="", figure=None, drawing=f"<style>{STYLE}</style>{svg(found)}")
+    return Panel(found.text, drawing=f"<style>{STYLE}</style>{svg(found)}")
 
 
 def numbers(found: Placebo) -> dict[str, object]:
