@@ -151,10 +151,13 @@ def _incidents(source: Path | None, root: str | None) -> tuple[pd.DataFrame, str
     """Real incidents of a file, a folder or the store; where they are from; what was taken for granted; where a "
     "page goes."""
     from . import views, workspace
+    from .analysis import reporting
 
     if source is None:
         page = Path("placebo.html") if root else workspace.find(Path.cwd()).reports / "placebo.html"
-        return views.incidents(_open(root), kind="real"), "the incidents in the store", [], page
+        store = _open(root)
+        rows = reporting.dated(views.incidents(store, kind="real"), views.table(store, "timeline"))
+        return rows, "the incidents in the store", [], page
     if not source.exists():
         raise InputError(
             "There is no such file.", where=str(source), remedy="Name a CSV, or a folder of reports."
@@ -168,7 +171,13 @@ def _incidents(source: Path | None, root: str | None) -> tuple[pd.DataFrame, str
     else:
         from .sources import reports
 
-        rows = reports.read(source).incidents
+        told = reports.read(source)
+        rows = reporting.dated(told.incidents, told.timeline)
+        placed = int((rows["dated_at"].notna() & reporting.begun(told.incidents).isna()).sum())
+        if placed:
+            notes.append(
+                f"{placed} reports state no moment: the first date in their text places them in time."
+            )
     real = rows[rows["kind"] == "real"].reset_index(drop=True)
     if len(real) < len(rows):
         notes.append(f"{len(rows) - len(real)} drills and tests are left out.")

@@ -55,7 +55,7 @@ def placebo(
     """Move `at` to `dates` random dates of the same history, and compare the mean before and after at each.
 
     Before and after are `window_days` either side, at most two fifths of the history. Without `at` only the random
-    dates are shown. Random dates have a whole window and five durations on both sides; a true change pulls those near
+    dates are shown. Random dates have a whole window and five durations on both sides; where too few do, it is widened; a true change pulls those near
     it along. Raises InputError where the history is too short for that, or `at` lies outside it; RefusedError where
     kinds or styles would be pooled.
     """
@@ -72,19 +72,23 @@ def placebo(
         )
     began = used["began"].to_numpy(dtype="datetime64[us]").astype(np.int64)
     took = np.concatenate([[0.0], used["minutes"].cumsum()])
-    window_days = min(window_days, _MOST * float(began[-1] - began[0]) / 86_400e6)
-    half = round(window_days * 86_400e6)
-    first, last = int(began[0]) + half, int(began[-1]) - half
     span = (used["began"].iloc[0], used["began"].iloc[-1])
     rng = np.random.default_rng(seed)
-    moments = np.sort(rng.integers(first, max(last, first) + 1, 20 * dates))
-    found = _changes(began, took, moments, half)
-    found = found[(found["n_before"] >= MIN_SIDE) & (found["n_after"] >= MIN_SIDE)]
-    if len(found) < dates:
+    longest = _MOST * float(began[-1] - began[0]) / 86_400e6
+    for widened in (1, 2, 4, 8):
+        half = round(min(widened * window_days, longest) * 86_400e6)
+        first, last = int(began[0]) + half, int(began[-1]) - half
+        moments = np.sort(rng.integers(first, max(last, first) + 1, 20 * dates))
+        found = _changes(began, took, moments, half)
+        found = found[(found["n_before"] >= MIN_SIDE) & (found["n_after"] >= MIN_SIDE)]
+        if len(found) >= dates:
+            break
+    else:
         raise InputError(
-            f"Too few dates have {MIN_SIDE} durations in the {window_days:g} days before and after.",
-            remedy="Widen the window, or give a longer history.",
+            f"Too few dates have {MIN_SIDE} durations in the {half / 86_400e6:.0f} days before and after.",
+            remedy="Give a longer history, or another clock.",
         )
+    window_days = half / 86_400e6
     found = found.iloc[np.sort(rng.permutation(len(found))[:dates])].reset_index(drop=True)
     cuts = float((found["change"] <= -CUT).mean())
     real, as_low, claim, smallest = None, np.nan, None, (np.nan, np.nan)

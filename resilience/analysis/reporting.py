@@ -14,16 +14,28 @@ from scipy import stats
 _WORDS = {"critical": 1, "highest": 1, "blocker": 1, "high": 2, "major": 2, "medium": 3, "moderate": 3, "minor": 4,
           "low": 4, "trivial": 5, "lowest": 5, "none": 6}  # fmt: skip
 _SURE = 0.05
+_ISO_DATE = re.compile(r"(\b(?:19|20)\d\d-[01]\d-[0-3]\d\b)")
 _RATE = 1.5  # times as many a month, where severity is not stated
 
 
 def begun(incidents: pd.DataFrame) -> pd.Series:
     """When each began, else the first later moment that is known; null where there is none."""
     found = incidents["started_at"]
-    for name in ("detected_at", "declared_at", "acknowledged_at", "mitigated_at", "resolved_at"):
+    for name in ("detected_at", "declared_at", "acknowledged_at", "mitigated_at", "resolved_at", "dated_at"):
         if name in incidents:
             found = found.fillna(incidents[name])
     return found
+
+
+def dated(incidents: pd.DataFrame, timeline: pd.DataFrame | None = None) -> pd.DataFrame:
+    """`incidents` with `dated_at`, which places a report in time where no moment does: the first known line of its
+    timeline, else the first ISO date in its text. Good to about a day, so for order and periods only, never a duration."""
+    named = pd.to_datetime(incidents["text"].str.extract(_ISO_DATE, expand=False), errors="coerce", utc=True)
+    first = named.dt.as_unit("us")
+    if timeline is not None and len(timeline):
+        moments = timeline.groupby("incident_id")["at"].min()
+        first = incidents["incident_id"].map(moments).astype("datetime64[us, UTC]").fillna(first)
+    return incidents.assign(dated_at=first)
 
 
 def rank(severity: pd.Series) -> pd.Series:
