@@ -89,12 +89,16 @@ def durations(incidents: pd.DataFrame, clock: str) -> pd.DataFrame:
         )
     start, end = incidents[which.start], incidents[which.end]
     derived = (end - start).dt.total_seconds() / 60
-    stated = incidents[which.stated] if which.stated else pd.Series(np.nan, index=incidents.index)
+    stated = (
+        incidents[which.stated]
+        if which.stated and which.stated in incidents
+        else pd.Series(np.nan, index=incidents.index)
+    )
     finite = stated.where(np.isfinite(stated) & (stated >= 0))
     negative = derived < 0
     minutes = derived.fillna(finite).mask(negative)
     basis = np.select([minutes.isna(), derived.notna()], ["", "derived"], "stated")
-    no_later = incidents[[*_LATER.get(which.end, ())]].isna().all(axis=1)
+    no_later = incidents[[c for c in _LATER.get(which.end, ()) if c in incidents]].isna().all(axis=1)
     unfinished = start.notna() & end.isna() & no_later & minutes.isna() & (which.end in _LATER)
     word = {"at": which.start.removesuffix("_at"), "to": which.end.removesuffix("_at")}
     reason = np.select(

@@ -62,6 +62,7 @@ def times(
     key = ["gameday_id", "experiment_key"]
     first = events[events["moment"] == CLOCKS[clock]].groupby(key)["at"].min().rename("ended_at")
     rows = rows.join(first, on=key)
+    rows["ended_at"] = pd.to_datetime(rows["ended_at"], utc=True)  # none at all has no type
     took = (rows["ended_at"] - rows["fault_started_at"]).dt.total_seconds() / 60
     inside = took.notna() & (took >= 0) & (took <= rows["planned_min"])
     if clock == "mitigate":

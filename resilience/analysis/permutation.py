@@ -69,7 +69,7 @@ def by_rows(
     c1, c0 = (weight**2 / n1).sum() / weight.sum() ** 2, (weight**2 / n0).sum() / weight.sum() ** 2
     parts = np.maximum(v1, 0) * c1, np.maximum(v0, 0) * c0
     error = np.sqrt(parts[0] + parts[1])
-    if not error[0] > 0:
+    if not error[0] > 1e-9:  # equal values, but for rounding
         return None
     df = error[0] ** 4 / (
         parts[0][0] ** 2 / (n1.sum() - groups) + parts[1][0] ** 2 / (n0.sum() - groups)
@@ -113,7 +113,7 @@ def by_blocks(
         means.append(mean)
         variances.append(np.maximum(spread, 0) / size**2 * count / (count - 1))
     error = np.sqrt(variances[0] + variances[1])
-    if not error[0] > 0:
+    if not error[0] > 1e-9:  # equal values, but for rounding
         return None
     df = error[0] ** 4 / (variances[0][0] ** 2 / (k1 - 1) + variances[1][0] ** 2 / (k - k1 - 1))
     centred = total - n * np.where(late, means[0][0], means[1][0])  # blocks are in order of time

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from . import claims, reporting
+from . import claims, permutation, reporting
 from .claims import Claim
-from .clocks import Clock, clock_of, durations, minutes
+from .clocks import FLOOR_MIN, Clock, clock_of, durations, minutes, refuse_pooling
 
 DATES = 1000
 WINDOW_DAYS = 182.0
@@ -55,12 +55,10 @@ def placebo(
     """Move `at` to `dates` random dates of the same history, and compare the mean before and after at each.
 
     Before and after are `window_days` either side, at most two fifths of the history. Without `at` only the random
-    dates are shown. Random dates have a whole window and five durations on both sides; where too few do, it is widened; a true change pulls those near
-    it along. Raises InputError where the history is too short for that, or `at` lies outside it; RefusedError where
-    kinds or styles would be pooled.
+    dates are shown. Random dates have a whole window and five durations on both sides; where too few do, it is
+    widened. A true change pulls those near it along. Raises InputError where the history is too short for that, or
+    `at` lies outside it; RefusedError where kinds or styles would be pooled.
     """
-    from .clocks import refuse_pooling
-
     which = clock_of(clock)
     refuse_pooling(incidents, which, [])
     rows = incidents.assign(minutes=durations(incidents, clock)["minutes"], began=reporting.begun(incidents))
@@ -152,9 +150,7 @@ def _real(
 
 def _typical(used: pd.DataFrame, found: pd.DataFrame) -> tuple[float, float]:
     """The smallest fall for the usual number of incidents either side, where there is no real date to take it from."""
-    from . import permutation
-
-    logs = np.log(used["minutes"].clip(lower=0.5))
+    logs = np.log(used["minutes"].clip(lower=FLOOR_MIN))
     n0, n1 = float(found["n_before"].median()), float(found["n_after"].median())
     se, df = float(logs.std() * np.sqrt(1 / n0 + 1 / n1)), n0 + n1 - 2
     if not se > 0 or df < 2:

@@ -32,6 +32,7 @@ def bars(found: Placebo) -> Bars:
     if found.real is not None:
         top = max(top, abs(float(np.log1p(np.clip(found.real["change"], _LOW, _HIGH)))))
     cut = abs(np.log1p(-CUT))
+    top = max(top, 1.5 * cut)
     step = max(2 * top / _BINS, cut / 4)
     step = cut / max(round(cut / step), 1) if step <= cut else step
     below = np.arange(-cut, -top - step, -step)[::-1]
