@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
+from .cli_causes import evaluate, label
 from .cli_times import compare, placebo, restated
 from .errors import InputError
 from .terminal import progress, safe, show, with_ranges
@@ -621,6 +622,8 @@ def _write_sample(folder: Path, seed: int, world: str, size: str) -> None:
 main.add_command(placebo)
 main.add_command(compare)
 main.add_command(restated)
+main.add_command(label)
+main.add_command(evaluate)
 
 if __name__ == "__main__":
     main()

@@ -34,9 +34,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sync_records": BASE | {"sources", "store", "archive", "sync"},
     "report": BASE | {"store", "analysis", "workspace", "views", "pipeline"},
     "terminal": set(),
+    "cli_causes": BASE | {"terminal", "sources", "store", "analysis", "workspace", "views"},
     "cli_times": BASE | {"terminal", "sources", "store", "analysis", "workspace", "views", "report"},
     "cli": BASE
-    | {"terminal", "cli_times"}
+    | {"terminal", "cli_causes", "cli_times"}
     | {"sources", "store", "analysis", "sample", "workspace", "views", "pipeline", "report"}
     | {"archive", "clean", "sync", "sync_records"},
 }

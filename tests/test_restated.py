@@ -48,7 +48,9 @@ def test_data_and_definitions_that_moved_a_figure_are_told_apart(space: workspac
     result["experiments"][0]["planned_min"] = 25.0
     (folder / "result.json").write_text(json.dumps(result))
     made = json.loads((folder / provenance.FILE).read_text())
-    (folder / provenance.FILE).write_text(json.dumps({**made, "code": {"resilience": "0.0.1"}, "inputs": "other"}))
+    (folder / provenance.FILE).write_text(
+        json.dumps({**made, "code": {"resilience": "0.0.1"}, "inputs": "other"})
+    )
     moved = restated(space, store, before).table.set_index("figure")["moved_by"]
     assert moved[[name for name in moved.index if name.endswith("planned_min")]].tolist() == ["definition"]
     assert "data" in set(moved)
