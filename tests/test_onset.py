@@ -49,13 +49,13 @@ def week(n_weeks: int, seed: int = 3) -> tuple[np.ndarray, pd.DatetimeIndex]:
 
 
 def test_scores_look_back_only() -> None:
-    values, at = week(6)
-    values[700:] *= 1.7
+    values, at = week(8)
+    values[1200:] *= 1.7
     whole = onset.scores(values, at)
-    for end in (60, 400, 701, 710):
+    for end in (60, 400, 1201, 1210):
         np.testing.assert_array_equal(onset.scores(values[:end], at[:end]), whole[:end])
     assert ((whole >= 0) & (whole <= 1)).all()
-    assert whole[700] > 0.9 > whole[200:700].max()
+    assert whole[1200] > 0.9 > whole[200:1200].max()
 
 
 def test_the_week_is_not_an_anomaly() -> None:
