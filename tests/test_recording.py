@@ -123,9 +123,11 @@ def gameday(
             "fault_started_at": start,
         }
         experiments.append({**key, **about, "outcome": row.get("outcome", "solved")})
-        for moment in ("alerted", "diagnosed", "mitigated"):
-            if moment in row:
-                events.append({**key, "moment": moment, "at": start + pd.Timedelta(minutes=row[moment])})
+        events += [
+            {**key, "moment": moment, "at": start + pd.Timedelta(minutes=row[moment])}
+            for moment in ("alerted", "diagnosed", "mitigated")
+            if moment in row
+        ]
     columns = ["gameday_id", "experiment_key", "moment", "at"]
     return days, pd.DataFrame(experiments), pd.DataFrame(events, columns=columns)
 

@@ -66,7 +66,7 @@ def svg(found: Placebo) -> str:
     for change in (-0.75, -0.5, -0.25, -CUT, 0.0, 0.33, 1.0, 2.0):
         at = np.log1p(change)
         if edges[0] <= at <= edges[-1] and (
-            change in (0.0, -CUT) or abs(x(at) - x(cut)) > 44 and abs(x(at) - x(0)) > 30
+            change in (0.0, -CUT) or (abs(x(at) - x(cut)) > 44 and abs(x(at) - x(0)) > 30)
         ):
             words = "no change" if change == 0 else f"{change:+.0%}"
             anchor = {0.0: "start", -CUT: "end"}.get(change, "middle")

@@ -10,6 +10,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def _moves(report: str, steps: list[tuple[str, dict[str, Any]]]) -> Iterator[dic
     first, last = steps[0][1], steps[-1][1]
     for figure in sorted(first.keys() | last.keys()):
         values = [(step, found.get(figure)) for step, found in steps]
-        by = [step for (_, one), (step, other) in zip(values, values[1:], strict=False) if one != other]
+        by = [step for (_, one), (step, other) in pairwise(values) if one != other]
         if by and values[0][1] != values[-1][1]:
             was, now = (json.dumps(values[i][1]) for i in (0, -1))
             yield {"report": report, "figure": figure, "was": was, "now": now, "moved_by": ", ".join(by)}
