@@ -11,6 +11,7 @@ import click
 
 from . import __version__
 from .cli_causes import evaluate, label
+from .cli_plan import confirm, ledger, plan, probe
 from .cli_times import compare, placebo, restated
 from .errors import InputError
 from .terminal import progress, safe, show, with_ranges
@@ -713,6 +714,8 @@ main.add_command(compare)
 main.add_command(restated)
 main.add_command(label)
 main.add_command(evaluate)
+for _command in (ledger, plan, probe, confirm):
+    main.add_command(_command)
 
 if __name__ == "__main__":
     main()

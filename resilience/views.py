@@ -21,6 +21,16 @@ _REPORT_TABLES = {
         "incidents", "incident_links", "incident_messages", "incident_quality", "gamedays", "experiments",
         "experiment_events", "corrections",
     ),
+    "next_experiments": (
+        "incidents",
+        "incident_links",
+        "labels",
+        "actions",
+        "corrections",
+        "service_edges",
+        "slo_history",
+        *schema.GAMEDAY_TABLES,
+    ),
     "capacity": ("gamedays", "corrections"),
 }  # fmt: skip
 
@@ -179,6 +189,8 @@ def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) ->
     tables = {name: store.load(name) for name in _REPORT_TABLES[notebook]}
     if parameters.get("anchored"):
         tables |= {"series": _anchoring(store), "incident_services": store.load("incident_services")}
+    if notebook == "next_experiments" and (usual := traffic(store, REQUESTS)):
+        tables["series"] = series_at(store, *usual)
     if notebook == "capacity":
         tables["series"] = series_at(store, str(parameters["metric"]), float(parameters["interval_s"]))
     return tables

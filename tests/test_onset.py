@@ -237,3 +237,33 @@ def test_irregular_times_are_answered() -> None:
     found = onset.alerts(values, at)
     assert 3000 in found["position"].tolist()
     assert len(found) <= 2
+
+
+def test_odd_series_in_a_family_are_judged_or_named() -> None:
+    n = 720
+    at = minutes(n + 1)
+    calm = residuals(6, 1, n, 0.3)[0]
+    odd = {
+        "calm": calm,
+        "constant": np.full(n, 3.0),
+        "zeros": np.zeros(n),
+        "null": np.full(n, np.nan),
+        "infinite": np.where(np.arange(n) % 3 == 0, np.inf, calm),
+        "late": np.where(np.arange(n) < 650, np.nan, calm),
+        "one": np.where(np.arange(n) == 700, 1.0, np.nan),
+    }
+    table = long(np.stack(list(odd.values()))).assign(scope=np.repeat([f"service:{name}" for name in odd], n))
+    twice = table[table["scope"] == "service:calm"].assign(scope="service:twice")
+    found = onset.moved(pd.concat([table, twice, twice.head(3)]), (at[690], at[720]), (at[0], at[690]))
+    rows = found.table.set_index("service")
+    assert rows.loc[["calm", "constant", "zeros"], "moved"].tolist() == [False, False, False]
+    assert rows.loc[["null", "late", "one", "twice"], "moved"].isna().all()
+    assert "fault-free windows were recorded" in rows.loc["null", "reason"]
+    assert rows.loc["twice", "reason"] == "points stand twice at the same time"
+    assert found.table.loc[found.table["moved"].isna(), ["onset_at", "kind"]].isna().all().all()
+    assert "could not be judged" in found.text
+    faulty = table.copy()
+    faulty.loc[(faulty["scope"] == "service:constant") & (faulty["at"] >= at[700]), "value"] = 4.0
+    again = onset.moved(faulty, (at[690], at[720]), (at[0], at[690])).services.set_index("service")
+    assert again.index[0] == "constant"
+    assert again.loc["constant", "onset_at"] == at[700]
