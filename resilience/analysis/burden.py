@@ -370,6 +370,13 @@ def _text(
         return "No incident is on record: every burden is what the model assumes, and no ranking of them means anything."
     top = table.iloc[0]
     undated = rows.loc[rows["at"].isna(), "incident_id"].nunique()
+    nowhere = rows.loc[rows["service"] == NOT_STATED, "incident_id"].nunique()
+    if nowhere > count / 2:
+        return (
+            f"{count} real incidents from {start:%Y-%m-%d} to {end:%Y-%m-%d}; {nowhere} reports name no "
+            "service, so what fails where "
+            "is not known: read the classes, not the services."
+        )
     return (
         f"{count} real incidents from {start:%Y-%m-%d} to {end:%Y-%m-%d} over {len(table)} cells. The "
         "largest expected loss is "

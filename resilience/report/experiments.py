@@ -523,7 +523,7 @@ def _readme(
     lines += [
         "",
         (
-            "Complete `gameday.yml` on the day, put it under `data/gamedays/<id>/` and run `resilience "
+            "Complete `gameday.yml` on the day, copy it, alone, to `data/gamedays/<id>/` and run `resilience "
             "ingest`; `resilience ledger` then shows what moved."
         ),
     ]
