@@ -38,8 +38,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli_plan": BASE
     | {"terminal", "sources", "store", "analysis", "workspace", "views", "report", "evidence", "cli_causes"},
     "cli_causes": BASE | {"terminal", "sources", "store", "analysis", "workspace", "views"},
+    "cli_times": BASE | {"terminal", "sources", "store", "analysis", "workspace", "views", "report"},
     "cli": BASE
-    | {"terminal", "cli_causes", "cli_plan"}
+    | {"terminal", "cli_causes", "cli_plan", "cli_times"}
     | {"sources", "store", "analysis", "sample", "workspace", "views", "pipeline", "report"}
     | {"archive", "clean", "sync", "sync_records"},
 }

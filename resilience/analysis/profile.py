@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -56,13 +58,15 @@ def profile(
     metric: str,
     scope: str | Iterable[str] | None = None,
     exclude: Spans | None = None,
+    executor: Executor | None = None,
 ) -> Profile:
     """Quantiles of `metric` by hour of the local week in `zone`, per scope (all scopes where `scope` is None).
 
     `series` has the columns of that table; `exclude` holds (start, end) spans, aware and half-open, whose intervals
     are left out and counted: sales, GameDays, incidents. An hour that the clock repeats in autumn counts twice, one
     that it skips in spring not at all. Quantiles interpolate linearly between values (Hyndman and Fan's type 7). Points
-    that lie on no even grid count one each, and none can be called missing.
+    that lie on no even grid count one each, and none can be called missing. `executor` computes each scope apart, in
+    processes or on a cluster; the result is the same.
     Raises InputError where there is nothing to profile and RefusedError where intervals, rollups or units are
     mixed, points repeat, a counter was never turned into a rate, or an interval is longer than an hour.
     """
@@ -72,7 +76,9 @@ def profile(
             f"{metric} has intervals of {found.step_us / HOUR_US:g} hours: the hours of a week cannot be told apart.",
             remedy="Give it at an hour or finer.",
         )
-    return assemble(metric, zone, found.rollup, [(grid, week(grid, zone)) for grid in found.grids])
+    apply = map if executor is None else executor.map
+    weeks = list(apply(partial(week, zone=zone), found.grids))
+    return assemble(metric, zone, found.rollup, list(zip(found.grids, weeks, strict=True)))
 
 
 def week(grid: Grid, zone: str) -> Week:
