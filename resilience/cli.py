@@ -11,6 +11,8 @@ import click
 
 from . import __version__
 from .cli_causes import evaluate, label
+from .cli_plan import confirm, ledger, plan, probe
+from .cli_times import compare, placebo, restated
 from .errors import InputError
 from .terminal import progress, safe, show, with_ranges
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from .store import Store
     from .workspace import Workspace
 
-CLOCKS = ("detect", "acknowledge", "mitigate", "restore", "repair")
+CLOCKS = ("detect", "acknowledge", "mitigate", "restore", "repair", "inform")
 # Named here so that --help needs no pandas; a test holds it to sources.trackers.KINDS.
 TRACKERS = (
     "datadog",
@@ -288,7 +290,12 @@ def times(by: str | None, clock: str, kind: str, root: str | None, form: str) ->
     from . import views
     from .analysis import times as analysis
 
-    incidents = views.incidents(_store(root), kind=None if by == "kind" else kind, by=by)
+    store = _store(root)
+    incidents = views.incidents(store, kind=None if by == "kind" else kind, by=by)
+    if clock == "inform":
+        if by is not None:
+            raise InputError("Time to inform is by audience.", remedy="Leave --by away.")
+        incidents, by = analysis.informed(incidents, views.table(store, "incident_messages")), "audience"
     found = analysis.summarise(incidents, clock, by)
     show(with_ranges(found.table) if form == "table" else found.table, form, found.text)
 
@@ -313,6 +320,95 @@ def capacity(
     rows = views.series_at(store, usual[0], interval_s or usual[1])
     found = analysis.profile(rows, zone or _workspace().zone, metric=usual[0])
     show(found.table if hours else found.scopes, form, found.text)
+
+
+@main.command()
+@click.option("--experiments", is_flag=True, help="Faults of GameDays instead of incidents.")
+@click.option("--monitors", is_flag=True, help="What a monitor on each series would have told, and cried.")
+@click.option("--service", "services", multiple=True, help="Only of this service; may be repeated.")
+@_reading
+def onsets(experiments: bool, monitors: bool, services: tuple[str, ...], root: str | None, form: str) -> None:
+    """When each incident began by its metrics, beside when it is said to have begun."""
+    from . import views
+    from .analysis import anchors
+    from .analysis import monitors as judged
+
+    if experiments and monitors:
+        raise InputError("A monitor is judged by incidents.", remedy="Give --experiments or --monitors.")
+    store = _store(root)
+    series = views.recorded(store, services or None)
+    if experiments:
+        targets = views.table(store, "experiment_targets")
+        found = anchors.of_experiments(views.table(store, "experiments"), targets, series)
+    else:
+        incidents = views.incidents(store, kind="real")
+        of = views.incident_services(incidents)
+        if services:
+            of = of[of["service"].isin(services)]
+            incidents = incidents[incidents["incident_id"].isin(of["incident_id"])].reset_index(drop=True)
+        if monitors:
+            result = judged.judge(series, incidents, of)
+            show(result.table, form, result.text)
+            return
+        found = anchors.of_incidents(incidents, of, series)
+    table = found.table
+    if form == "table":  # what fits a line
+        table = table.drop(columns=["detected_at", "kind", "n_searched"], errors="ignore")
+    show(table, form, found.text)
+
+
+@main.command()
+@click.option("--metric", help="Metric that says how busy a service is [default: request hits].")
+@click.option("--zone", help="IANA zone [default: the workspace's].")
+@_reading
+def dependencies(metric: str | None, zone: str | None, root: str | None, form: str) -> None:
+    """Services that move or fail together although nobody declares it: candidates to verify by experiment."""
+    from . import views
+    from .analysis import dependencies as analysis
+
+    store = _store(root)
+    usual = views.traffic(store, metric) or (metric or views.REQUESTS, 3600)
+    found = analysis.candidates(
+        views.series_at(store, usual[0], 3600),
+        views.table(store, "service_edges"),
+        views.incident_services(views.incidents(store, kind="real")),
+        metric=usual[0],
+        zone=zone or _workspace().zone,
+    )
+    show(
+        found.table.drop(columns=["p_series", "p_incidents"]) if form == "table" else found.table,
+        form,
+        found.text,
+    )
+
+
+@main.command()
+@click.argument("start")
+@click.argument("end")
+@click.option(
+    "--reference", nargs=2, metavar="FROM TO", help="Fault-free time [default: the day before START]."
+)
+@_reading
+def roots(start: str, end: str, reference: tuple[str, str] | None, root: str | None, form: str) -> None:
+    """Where trouble between START and END (ISO with offset) may have begun: services in the order to look at."""
+    import pandas as pd
+
+    from . import views
+    from .analysis import dependencies as analysis
+
+    window = _moment(start), _moment(end)
+    day = window[0] - timedelta(days=1)
+    calm = (day, window[0]) if reference is None else (_moment(reference[0]), _moment(reference[1]))
+    store = _store(root)
+    spans = min(calm[0], day), max(calm[1], window[1])
+    series = views.table(store, "series", between=spans)
+    if series.empty:
+        raise InputError(
+            "Nothing was recorded then.", where=f"{start} to {end}", remedy="Ingest series of that time."
+        )
+    window_at, calm_at = (tuple(map(pd.Timestamp, span)) for span in (window, calm))
+    found = analysis.rank(series, window_at, calm_at, analysis.calls(views.table(store, "service_edges")))
+    show(found.table, form, found.text)
 
 
 @main.command()
@@ -614,8 +710,13 @@ def _write_sample(folder: Path, seed: int, world: str, size: str) -> None:
         sample.write(folder, seed=seed, world=world, size=size, progress=lambda what: say(what, 0, 0))
 
 
+main.add_command(placebo)
+main.add_command(compare)
+main.add_command(restated)
 main.add_command(label)
 main.add_command(evaluate)
+for _command in (ledger, plan, probe, confirm):
+    main.add_command(_command)
 
 if __name__ == "__main__":
     main()

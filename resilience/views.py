@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -13,19 +13,26 @@ from .analysis import corrections, linking
 from .errors import InputError
 from .store import Store
 
+_FINE_S = 300  # longest interval, in seconds, whose series can anchor an incident
 REQUESTS = "trace.http.request.hits"
 _REPORT_TABLES = {
-    "failure_classes": (
+    "failure_classes": ("incidents", "incident_links", "incident_factors", "labels", "deployments", "corrections"),
+    "time_to_restore": (
+        "incidents", "incident_links", "incident_messages", "incident_quality", "gamedays", "experiments",
+        "experiment_events", "corrections",
+    ),
+    "next_experiments": (
         "incidents",
         "incident_links",
-        "incident_factors",
         "labels",
-        "deployments",
+        "actions",
         "corrections",
+        "service_edges",
+        "slo_history",
+        *schema.GAMEDAY_TABLES,
     ),
-    "time_to_restore": ("incidents", "incident_links", "corrections"),
     "capacity": ("gamedays", "corrections"),
-}
+}  # fmt: skip
 
 
 def open_store(root: str, versions: str = "{}") -> Store:
@@ -78,6 +85,23 @@ def traffic(store: Store, metric: str | None = None) -> tuple[str, float] | None
     return None if intervals.empty else (str(name), float(intervals.max()))
 
 
+def onsets(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
+    """When the series of its services first moved, per incident of `rows`: what `anchors.of_incidents` finds.
+
+    Read are the metrics that are kept at five minutes or less, as an hour cannot tell when a start was written down; their
+    hourly points are read too, without which the rise of every morning would look like an onset.
+    """
+    from .analysis import anchors
+
+    return anchors.of_incidents(rows, store.load("incident_services"), _anchoring(store)).table
+
+
+def _anchoring(store: Store) -> pd.DataFrame:
+    there = store.count("series", ("metric", "interval_s"))
+    fine = there.loc[there["interval_s"] <= _FINE_S, "metric"].unique()
+    return table(store, "series", where={"metric": list(fine)}) if len(fine) else schema.frame("series")
+
+
 def labels(store: Store) -> pd.DataFrame:
     """Human labels under the id that a linked incident is counted by; of two by one person, the later."""
     return counted_by(store, table(store, "labels"))
@@ -106,6 +130,29 @@ def series_at(store: Store, metric: str, interval_s: float) -> pd.DataFrame:
             remedy="Choose another metric or interval, or ingest its series.",
         )
     return found
+
+
+def recorded(store: Store, services: Iterable[str] | None = None) -> pd.DataFrame:
+    """Every point whose scope names a service, or one of `services`. Raises InputError where there is none."""
+    from .analysis import movement
+
+    scopes = store.count("series", ("scope",))["scope"]
+    of = {str(scope): movement.service_of(str(scope)) for scope in scopes}
+    wanted = None if services is None else set(services)
+    chosen = [scope for scope, name in of.items() if name and (wanted is None or name in wanted)]
+    if not chosen:
+        raise InputError(
+            "No series in the store names a service in its scope.",
+            remedy="Ingest series whose scope holds service:NAME (docs/series-files.md).",
+        )
+    return table(store, "series", where={"scope": chosen})
+
+
+def incident_services(incidents: pd.DataFrame) -> pd.DataFrame:
+    """One row per row of `incidents` (linked ones count once) and service."""
+    rows = incidents[["incident_id", "services"]].dropna()
+    rows = rows.assign(service=rows["services"].str.split(", ")).explode("service", ignore_index=True)
+    return rows[["incident_id", "service"]].drop_duplicates(ignore_index=True)
 
 
 def gameday_tables(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
@@ -140,6 +187,10 @@ def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) ->
             "corrections": store.load("corrections"),
         }
     tables = {name: store.load(name) for name in _REPORT_TABLES[notebook]}
+    if parameters.get("anchored"):
+        tables |= {"series": _anchoring(store), "incident_services": store.load("incident_services")}
+    if notebook == "next_experiments" and (usual := traffic(store, REQUESTS)):
+        tables["series"] = series_at(store, *usual)
     if notebook == "capacity":
         tables["series"] = series_at(store, str(parameters["metric"]), float(parameters["interval_s"]))
     return tables
