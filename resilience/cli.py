@@ -185,6 +185,7 @@ def _tell_ingested(done: Ingested) -> None:
         "labels": "label file",
         "table": "other CSV",
         "gameday": "GameDay",
+        "deployments": "deployment file",
     }
     read = ", ".join(f"{n} {names.get(kind, kind)}{'s' if n != 1 else ''}" for kind, n in done.files.items())
     click.echo(f"Read {read}.")
