@@ -53,7 +53,8 @@ def ledger(state: str | None, everything: bool, page: bool, as_of: str, root: st
     found = evidence.read(store, evidence.moment(as_of))
     book = evidence.build(found)
     if page:
-        chosen = evidence.choose(found, book, evidence.constraints(store, found))
+        windows = evidence.month_after_next(store, found, workspace_here().zone)
+        chosen = evidence.choose(found, book, evidence.constraints(store, found), windows)
         click.echo(f"Wrote {write_page(workspace_here(), found, book, chosen)}.")
         return
     rows = book.table if everything else book.table[book.table["state"] != "never seen, never rehearsed"]
@@ -137,7 +138,9 @@ def plan(
         store, found, slots=slots, minutes=minutes, environment=environment, style=style, blast_limit=blast,
         must_not=dict.fromkeys(avoid, "You asked to avoid it."),
     )  # fmt: skip
-    chosen = evidence.choose(found, book, rules)
+    day = _day(date, found.as_of)
+    between = _between(date, day, workspace.zone)
+    chosen = evidence.choose(found, book, rules, evidence.windows(store, found, workspace.zone, between))
     if explain:
         columns = _REJECTED if form != "table" else ["failure_class", "service", "fault", "score", "reason"]
         rows = (
@@ -157,7 +160,6 @@ def plan(
         told = uncover(store, found, book, chosen, reveal)
         show(told.summary, form, told.text)
     if folder:
-        day = _day(date, found.as_of)
         written = _export(store, workspace, found, chosen, folder, day, title, style or "informed")
         click.echo(
             f"Wrote {len(written)} files to {folder}; begin with its README.md. Nothing was run.", err=True
@@ -205,6 +207,16 @@ def _day(date: str | None, as_of: pd.Timestamp) -> pd.Timestamp:
         if len(date) > 7:
             return base
     return base + pd.Timedelta(days=(3 - base.day_of_week) % 7 + 7)
+
+
+def _between(date: str | None, day: pd.Timestamp, zone: str) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """The day given, or its whole month."""
+    import pandas as pd
+
+    first = day.tz_localize(zone)
+    if date is not None and len(date) > 7:
+        return first, first + pd.DateOffset(days=1)
+    return first.replace(day=1), first.replace(day=1) + pd.DateOffset(months=1)
 
 
 def _export(

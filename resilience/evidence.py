@@ -23,6 +23,7 @@ from .analysis import (
     ledger,
     plan,
     rehearsals,
+    safe_windows,
     taxonomy,
     tolerances,
 )
@@ -332,3 +333,59 @@ def steady_state(store: Store, found: Evidence, service: str, day: pd.Timestamp,
     spans += [(at, at + pd.Timedelta(days=1)) for at in found.history["held_on"].unique()]
     at = pd.Timestamp(f"{day:%Y-%m-%d} 10:30", tz=zone)
     return tolerances.limits(rows[rows["at"] < found.as_of], at, zone, exclude=spans)
+
+
+def windows(
+    store: Store, found: Evidence, zone: str, between: tuple[pd.Timestamp, pd.Timestamp]
+) -> plan.Windows | None:
+    """Finds the safe window with most room between two aware moments, per target; None where there is no traffic.
+
+    Only production needs one: elsewhere an experiment waits for people, not for traffic.
+    """
+    usual = views.traffic(store, views.REQUESTS)
+    if usual is None:
+        return None
+    known = "calendar" in schema.TABLES and store.version("calendar") is not None
+    calendar = views.table(store, "calendar") if known else pd.DataFrame(columns=list(_CALENDAR))
+    months = store.load("slo_history")
+
+    def find(service: str, environment: str, minutes: float) -> plan.Window:
+        if environment != "production":
+            return plan.Window(None, text=f"On {environment}: whenever the people are there.")
+        rows = views.table(store, "series", where={"metric": [usual[0]]} | _scopes(service))
+        rows = rows[(rows["interval_s"] == usual[1]) & (rows["at"] < found.as_of)]
+        try:
+            looked = safe_windows.safe_windows(
+                rows.assign(scope=f"service:{service}"), calendar, zone=zone, metric=usual[0], targets=[service],
+                minutes=minutes, between=between, incidents=found.incidents, slo_history=months,
+            )  # fmt: skip
+        except InputError as error:
+            return plan.Window(None, text=f"Not known: {error}")
+        fits = looked.best
+        if not (calendar["kind"] == "support").any():  # nobody said who is at hand when: office hours, then
+            local = fits["starts_at"].dt.tz_convert(zone)
+            fits = fits[(local.dt.day_of_week < 5) & local.dt.hour.between(9, 15)]
+        if fits.empty:
+            return plan.Window(False, text=looked.text)
+        best = fits.iloc[0]
+        condition = f" {best['condition']}" if pd.notna(best["condition"]) else ""
+        said = f"{best['room']:.0%} of what is left under the fault stays free.{condition}"
+        return plan.Window(True, best["starts_at"], best["ends_at"], said)
+
+    return find
+
+
+def month_after_next(store: Store, found: Evidence, zone: str) -> plan.Windows | None:
+    """`windows` of the calendar month that begins at least a month after `found` was known."""
+    first = (found.as_of.tz_convert(zone).tz_localize(None).normalize() + pd.DateOffset(months=2)).replace(
+        day=1
+    )
+    start = first.tz_localize(zone)
+    return windows(store, found, zone, (start, start + pd.DateOffset(months=1)))
+
+
+_CALENDAR = ("kind", "title", "starts_at", "ends_at", "weekdays", "from_min", "until_min", "services")
+
+
+def _scopes(service: str) -> dict[str, list[str]]:
+    return {"scope": [f"service:{service}", f"env:prod,service:{service}"]}
