@@ -1,1 +1,1 @@
-"""Ratios against the obvious alternative, measured in the same run: `make bench`."""
+"""One module per topic, each with a `main()`; `python -m benchmarks [topic ...]` runs the named ones, or all."""

@@ -45,7 +45,7 @@ FENCED: dict[str, tuple[str, ...]] = {
     "datadog_api_client": ("sources.datadog_api",),
     "deltalake": ("store",),
     "papermill": ("report",),
-    "plotly": ("report.figures", "report.gameday_figures", "report.export"),
+    "plotly": ("report.figures", "report.export"),
 }
 """Third-party package -> the only modules (or packages) that may name it."""
 

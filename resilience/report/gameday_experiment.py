@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ..analysis.gameday import GameDayResult, fault_window, finest
-from . import gameday_figures as figures
+from .figures import gameday as figures
 from .panels import Panel, Panels, bullets, escape, facts, known, table
 
 MARKS = {"held": "●", "deviated": "◆", "inconclusive": "○"}

@@ -10,10 +10,10 @@ from ..analysis.briefing import VERDICTS as PLAIN
 from ..analysis.briefing import WHERE
 from ..analysis.gameday import GameDayResult
 from ..analysis.outcomes import STATES
-from . import gameday_figures as figures
 from .gameday_experiment import MARKS as MARKS
 from .gameday_experiment import OUTCOMES, notes_of
 from .gameday_experiment import experiments as experiments
+from .figures import gameday as figures
 from .panels import Panel, Panels, bullets, count, escape, facts, finding, known, table
 
 CARDS = 8  # experiments that the first screen tells one by one; more are told as a table further down

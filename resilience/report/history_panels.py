@@ -8,7 +8,8 @@ from ..analysis import intervals
 from ..analysis.capacity import Growth, Profile
 from ..analysis.causes import Causes, Distribution
 from ..analysis.times import Times, durations
-from . import figures
+from .figures import capacity as weeks
+from .figures import incidents as figures
 from .panels import Panel, publish, table
 
 _MOST = 15  # groups drawn in one figure; the table holds all
@@ -165,7 +166,7 @@ def week(found: Profile, metric: str) -> Panel:
         f"The week of {scope}, the scope with the highest mean of {metric}: brighter is more, the median of each local hour "
         f"over {int(about['n']):,} values. {int(about['n_missing'])} intervals are missing and stay missing."
     )
-    return Panel(text, figures.week(rows, "p50"))
+    return Panel(text, weeks.week(rows, "p50"))
 
 
 def spread(found: Profile, metric: str) -> Panel:
@@ -179,7 +180,7 @@ def spread(found: Profile, metric: str) -> Panel:
         "hour_of_week": "Hour of week", "n": "n", "n_missing": "Missing", "p10": "10 %", "p50": "Median", "p90": "90 %",
         "max": "Largest",
     }  # fmt: skip
-    return Panel(text, figures.band(rows, metric), table(rows, columns))
+    return Panel(text, weeks.band(rows, metric), table(rows, columns))
 
 
 def _busiest(found: Profile) -> tuple[str, pd.DataFrame, pd.Series]:

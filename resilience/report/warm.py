@@ -11,11 +11,12 @@ import os
 import ipykernel.kernelapp
 
 from ..analysis import capacity, causes, gameday, times  # noqa: F401
-from . import figures, gameday_panels, history_panels  # noqa: F401
+from . import gameday_panels, history_panels  # noqa: F401
+from .figures import theme
 
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # it would print advice about debuggers
 with contextlib.suppress(ImportError):
     import ipykernel.debugger  # noqa: F401
 
 # plotly imports much of itself only when a figure is first drawn and made into JSON.
-figures.draw_nothing()
+theme.draw_nothing()

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .figures import _CYCLE, _DASHES, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, _local, _styled, _times, label
+from .theme import BLUE, CYCLE, DASHES, GREEN, GREY, ORANGE, PURPLE, RED, label, local, styled, times
 
 _SYMBOLS = {"alerted": "triangle-up", "diagnosed": "diamond", "mitigated": "circle"}
 _MOMENT_COLOURS = {"alerted": ORANGE, "diagnosed": PURPLE, "mitigated": BLUE}
@@ -31,14 +31,14 @@ def programme(table: pd.DataFrame, zone: str) -> go.Figure:
         mine = rows[rows["verdict"] == verdict]
         if len(mine):
             figure.add_scatter(
-                x=_times(mine["fault_started_at"], zone), y=[label(t, 40) for t in mine["targets"]], mode="markers",
+                x=times(mine["fault_started_at"], zone), y=[label(t, 40) for t in mine["targets"]], mode="markers",
                 name=verdict, marker={"symbol": symbol, "size": 14, "color": colour, "line": {"width": 1.5}},
                 text=[f"{p}. {label(t, 50)}" for p, t in zip(mine["position"], mine["title"], strict=True)],
                 hovertemplate="%{text}<br>%{x|%H:%M}<extra>" + verdict + "</extra>",
             )  # fmt: skip
     figure.update_yaxes(categoryorder="category descending")
     figure.update_xaxes(tickformat="%H:%M", showgrid=True)
-    return _styled(figure, height=120 + 30 * rows["targets"].nunique(), x="when the fault began (local time)")
+    return styled(figure, height=120 + 30 * rows["targets"].nunique(), x="when the fault began (local time)")
 
 
 def heroes(table: pd.DataFrame) -> go.Figure:
@@ -65,7 +65,7 @@ def heroes(table: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(autorange="reversed")
     figure.update_layout(barmode="overlay")
     figure.update_xaxes(rangemode="tozero")
-    return _styled(figure, height=140 + 58 * len(table), x="minutes after the fault")
+    return styled(figure, height=140 + 58 * len(table), x="minutes after the fault")
 
 
 def probes(
@@ -100,23 +100,23 @@ def probes(
                 )  # fmt: skip
         figure.update_yaxes(title_text=label(panel["unit"] or "", 18), rangemode="tozero", row=row, col=1)
     figure.add_vrect(
-        x0=_local(fault[0], zone), x1=_local(fault[1], zone), fillcolor=GREY, opacity=0.16, line_width=0, row="all", col=1
+        x0=local(fault[0], zone), x1=local(fault[1], zone), fillcolor=GREY, opacity=0.16, line_width=0, row="all", col=1
     )  # fmt: skip
     named: set[str] = set()
     for event in events[events["moment"].isin(_SYMBOLS)].itertuples():
         figure.add_vline(
-            x=_local(event.at, zone), row="all", col=1,
+            x=local(event.at, zone), row="all", col=1,
             line={"color": _MOMENT_COLOURS[event.moment], "width": 1.5, "dash": "dashdot"},
         )  # fmt: skip
         figure.add_scatter(
-            x=[_local(event.at, zone)], y=[0], mode="markers", name=event.moment, legendgroup=event.moment,
+            x=[local(event.at, zone)], y=[0], mode="markers", name=event.moment, legendgroup=event.moment,
             showlegend=event.moment not in named,
             marker={"symbol": _SYMBOLS[event.moment], "size": 10, "color": _MOMENT_COLOURS[event.moment]},
             hovertemplate="%{x|%H:%M}<extra>" + event.moment + "</extra>", row=len(panels), col=1,
         )  # fmt: skip
         named.add(event.moment)
     figure.update_xaxes(tickformat="%H:%M")
-    figure = _styled(figure, height=90 + row_height * len(panels))
+    figure = styled(figure, height=90 + row_height * len(panels))
     figure.update_annotations(font_size=12)
     figure.update_layout(margin={"t": 64})
     return figure
@@ -127,12 +127,12 @@ def _points(points: pd.DataFrame, zone: str) -> dict[str, Any]:
     values = points["value"].astype("float32").round(5)
     steps = points["at"].diff().dropna().unique()
     if len(steps) != 1:
-        return {"x": _times(points["at"], zone), "y": values}
+        return {"x": times(points["at"], zone), "y": values}
     step = pd.Timedelta(steps[0])
     first, last = (points["at"].iloc[i].tz_convert(zone) for i in (0, -1))
     if first.utcoffset() != last.utcoffset():  # the clocks changed in between
-        return {"x": _times(points["at"], zone), "y": values}
-    return {"x0": _local(points["at"].iloc[0], zone), "dx": step / pd.Timedelta(milliseconds=1), "y": values}
+        return {"x": times(points["at"], zone), "y": values}
+    return {"x0": local(points["at"].iloc[0], zone), "dx": step / pd.Timedelta(milliseconds=1), "y": values}
 
 
 def scores(table: pd.DataFrame, zone: str) -> go.Figure:
@@ -140,13 +140,13 @@ def scores(table: pd.DataFrame, zone: str) -> go.Figure:
     figure = go.Figure()
     for i, (team, rows) in enumerate(table.sort_values(["at", "position"]).groupby("team", sort=True)):
         figure.add_scatter(
-            x=_times(rows["at"], zone), y=rows["points"].cumsum(), mode="lines+markers", name=label(team),
-            line={"shape": "hv", "color": _CYCLE[i % 7], "dash": _DASHES[i % 6]},
+            x=times(rows["at"], zone), y=rows["points"].cumsum(), mode="lines+markers", name=label(team),
+            line={"shape": "hv", "color": CYCLE[i % 7], "dash": DASHES[i % 6]},
             text=[label(reason, 50) for reason in rows["reason"].fillna("")],
             hovertemplate="%{x|%H:%M} · %{y} points<br>%{text}<extra>%{fullData.name}</extra>",
         )  # fmt: skip
     figure.update_xaxes(tickformat="%H:%M")
-    return _styled(figure, height=360, y="points so far")
+    return styled(figure, height=360, y="points so far")
 
 
 def survey(table: pd.DataFrame) -> go.Figure:
@@ -163,7 +163,7 @@ def survey(table: pd.DataFrame) -> go.Figure:
         )  # fmt: skip
     figure.update_xaxes(range=[0, float(np.nanmax(table["scale_max"].fillna(table["score"]))) * 1.05])
     figure.update_yaxes(autorange="reversed")
-    return _styled(figure, height=130 + 60 * table["question"].nunique(), x="mean answer")
+    return styled(figure, height=130 + 60 * table["question"].nunique(), x="mean answer")
 
 
 def blast(table: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
@@ -184,7 +184,7 @@ def blast(table: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
                 hovertemplate="%{x:.0f} min<extra>%{y}</extra>",
             )  # fmt: skip
     figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=list(dict.fromkeys(names)))
-    return _styled(figure, height=130 + 26 * len(table), x="minutes after the fault")
+    return styled(figure, height=130 + 26 * len(table), x="minutes after the fault")
 
 
 def cells(table: pd.DataFrame) -> go.Figure:
@@ -201,4 +201,4 @@ def cells(table: pd.DataFrame) -> go.Figure:
         )  # fmt: skip
     figure.update_yaxes(tickvals=list(range(len(table))), ticktext=names, range=[len(table) - 0.5, -0.5])
     figure.update_xaxes(rangemode="tozero")
-    return _styled(figure, height=130 + 44 * len(table), x="real incidents a year")
+    return styled(figure, height=130 + 44 * len(table), x="real incidents a year")

@@ -1,0 +1,78 @@
+"""Figures of many incidents: every one a dot, then counts and medians with their intervals."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from .theme import BLUE, GREEN, GREY, PURPLE, RED, duration_axis, label, styled
+
+_DETECTED = {
+    "monitor": (BLUE, "circle"),
+    "colleague": (GREEN, "square"),
+    "customer": (RED, "diamond"),
+    "partner": (PURPLE, "cross"),
+    "unknown": (GREY, "circle-open"),
+}
+
+
+def counts(table: pd.DataFrame, x: str, *, zero: bool = True) -> go.Figure:
+    """A dot per group with its interval, unknown drawn hollow. Columns: group, expected, low, high (may be null)."""
+    rows = table.sort_values("expected", ascending=False, kind="stable")
+    figure = go.Figure()
+    figure.add_scatter(
+        x=rows["expected"], y=[label(g) for g in rows["group"]], mode="markers",
+        marker={
+            "size": 11, "color": [GREY if g == "unknown" else BLUE for g in rows["group"]],
+            "symbol": ["circle-open" if g == "unknown" else "circle" for g in rows["group"]],
+        },
+        error_x={"type": "data", "array": rows["high"] - rows["expected"],
+                 "arrayminus": rows["expected"] - rows["low"], "color": GREY, "thickness": 1.5},
+        hovertemplate="%{x:.3g}<extra>%{y}</extra>",
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed")
+    if zero:
+        figure.update_xaxes(rangemode="tozero")
+    return styled(figure, height=120 + 28 * len(rows), x=x)
+
+
+def incident_dots(table: pd.DataFrame, y: str, y_title: str, *, log: bool) -> go.Figure:
+    """Every incident a dot: started_at against column `y`, by who found it; hover names the report."""
+    figure = go.Figure()
+    for who, (colour, symbol) in _DETECTED.items():
+        rows = table[table["detected_by"] == who]
+        if rows.empty:
+            continue
+        figure.add_scatter(
+            x=rows["started_at"].dt.strftime("%Y-%m-%dT%H:%M:%S").tolist(),
+            y=[label(v) for v in rows[y]] if rows[y].dtype == "str" else rows[y],
+            mode="markers", name=f"found by {who}" if who != "unknown" else "found by: unknown",
+            marker={"color": colour, "symbol": symbol, "size": 8, "opacity": 0.85},
+            text=[f"{label(i)} · {label(t, 50)}" for i, t in zip(rows["incident_id"], rows["title"], strict=True)],
+            hovertemplate="%{text}<br>%{x|%Y-%m-%d} · %{y}<extra></extra>",
+        )  # fmt: skip
+    if log:
+        figure.update_yaxes(**duration_axis(table[y]))
+    else:
+        figure.update_yaxes(categoryorder="category descending")
+    return styled(figure, height=460, y=y_title)
+
+
+def medians(table: pd.DataFrame, x: str) -> go.Figure:
+    """Median with its interval per group, logarithmic. Columns: group, n, median_min, median_low, median_high."""
+    rows = table[table["median_min"].notna()].copy()
+    columns = ["median_min", "median_low", "median_high"]
+    rows[columns] = bounds = rows[columns].clip(
+        lower=0.5
+    )  # a recorded zero has no place on a logarithmic axis
+    figure = go.Figure()
+    figure.add_scatter(
+        x=rows["median_min"], y=[label(f"{g} (n={n})") for g, n in zip(rows["group"], rows["n"], strict=True)],
+        mode="markers", marker={"size": 11, "color": BLUE},
+        error_x={"type": "data", "array": rows["median_high"] - rows["median_min"],
+                 "arrayminus": rows["median_min"] - rows["median_low"], "color": GREY, "thickness": 1.5},
+        hovertemplate="%{x:.0f} min<extra>%{y}</extra>",
+    )  # fmt: skip
+    figure.update_xaxes(**duration_axis(bounds))
+    figure.update_yaxes(autorange="reversed")
+    return styled(figure, height=120 + 30 * max(len(rows), 1), x=x)
