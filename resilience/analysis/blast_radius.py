@@ -115,3 +115,8 @@ class _Graph:
                     came[there] = here
                     queue.append(there)
         return None
+
+
+def movements(experiments: pd.DataFrame, series: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Which services' series left their usual band while each fault was there, and how many services had a series."""
+    return pd.DataFrame({name: [] for name in ("experiment_key", "service", "metric", "at", "earliest", "latest")}), {}

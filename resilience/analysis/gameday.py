@@ -277,3 +277,13 @@ def _plain(value: Any) -> Any:
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): _plain(v) for k, v in record.items()} for record in table.to_dict("records")]
+
+
+def around(tables: Mapping[str, pd.DataFrame], context: Mapping[str, pd.DataFrame]) -> Around:
+    """`Around` of the GameDay in `tables` from the rows that `views.gameday_context` reads."""
+    others = []
+    for day in context["gamedays"].sort_values(["held_on", "gameday_id"]).itertuples():
+        own = {n: rows[rows["gameday_id"] == day.gameday_id] for n, rows in context.items() if "gameday_id" in rows}
+        others.append({**own, "series": context["series"]})
+    moved, watched = blast_radius.movements(tables["experiments"], context["series"])
+    return Around(moved, watched, context["service_edges"], context["classes"], others)
