@@ -1,0 +1,169 @@
+"""What a series was expected to be at each point, from earlier points alone: robust, by hour of the week.
+
+A series is cut into blocks of an hour (of one interval, where that is longer). A block's median is compared with the
+median of the same hour in the weeks before, or of the same hour of the days before while weeks are few. Nothing at or
+after a block enters what is expected of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError, RefusedError
+
+HOUR_US, DAY_US, WEEK_US = 3_600_000_000, 86_400_000_000, 604_800_000_000
+WEEKS, MIN_WEEKS = 8, 3  # weeks that are looked back, and that must hold the hour
+DAYS, MIN_DAYS = 28, 2
+MIN_BLOCKS = 3  # blocks of history before anything is expected at all
+MAX_BLOCKS = 2_000_000  # 228 years of hours: more is an error of the clock
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A series cut by the clock. `of`: block of each point, from 0; `median`: per block, null where it holds nothing.
+
+    `per_day`, `per_week`: blocks in a day and a week, 0 where blocks do not divide them; `day`: day of each block.
+    """
+
+    of: np.ndarray
+    median: np.ndarray
+    per_day: int
+    per_week: int
+    day: np.ndarray
+
+
+def microseconds(at: object) -> np.ndarray:
+    """UTC microseconds of `at`: aware datetimes, or naive ones, which are taken as UTC. Raises InputError for nulls."""
+    import pandas as pd
+
+    index = pd.DatetimeIndex(at)
+    if index.hasnans:
+        raise InputError("A point has no time.", remedy="Remove points without a time, or give them one.")
+    utc = index.tz_convert("UTC").tz_localize(None) if index.tz is not None else index
+    return utc.as_unit("us").asi8
+
+
+def values_of(values: object) -> np.ndarray:
+    """`values` as floats, null where they are not finite: an infinity is a failed measurement, not a large value."""
+    import pandas as pd
+
+    found = pd.to_numeric(pd.Series(values), errors="raise").to_numpy(dtype=float, na_value=np.nan)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def interval_us(at: np.ndarray) -> int:
+    """The usual distance between points, in microseconds; an hour where there are fewer than two."""
+    steps = np.diff(at)
+    steps = steps[steps > 0]
+    return int(np.median(steps)) if len(steps) else HOUR_US
+
+
+def blocks(values: np.ndarray, at: np.ndarray, interval: int) -> Blocks:
+    """Cut a series in order of time; `at` in microseconds, `interval` the usual distance of its points."""
+    length = HOUR_US if interval <= HOUR_US else interval
+    first = at[0] // length
+    of = at // length - first
+    count = int(of[-1]) + 1
+    if count > max(MAX_BLOCKS, 1000 * len(at)):
+        raise RefusedError(
+            f"{len(at)} points lie {(at[-1] - at[0]) / DAY_US:.0f} days apart.",
+            remedy="A time is probably wrong; correct it, or give a shorter period.",
+        )
+    per_day = DAY_US // length if DAY_US % length == 0 and length <= DAY_US // 2 else 0
+    per_week = WEEK_US // length if WEEK_US % length == 0 and length <= WEEK_US // 2 else 0
+    day = (np.arange(count) + first) * length // DAY_US
+    return Blocks(of, _medians(values, of, count), per_day, per_week, day - day[0])
+
+
+def _medians(values: np.ndarray, of: np.ndarray, count: int) -> np.ndarray:
+    """Median by block; complete blocks without nulls are reshaped, which is several times faster."""
+    sizes = np.bincount(of, minlength=count)
+    if count == len(values):
+        return values.copy()
+    size = int(sizes.max())
+    whole = slice(int(sizes[0]), len(values) - int(sizes[-1]))
+    if count > 2 and (sizes[1:-1] == size).all() and not np.isnan(values).any():
+        inner = np.sort(values[whole].reshape(-1, size), axis=1)
+        middle = (inner[:, (size - 1) // 2] + inner[:, size // 2]) / 2
+        return np.r_[np.median(values[: whole.start]), middle, np.median(values[whole.stop :])]
+    known = ~np.isnan(values)
+    place, value = of[known], values[known]
+    ranked = value[np.lexsort((value, place))]
+    sizes = np.bincount(place, minlength=count)
+    start = np.cumsum(sizes) - sizes
+    found = np.full(count, np.nan)
+    held = sizes > 0
+    low, high = start[held] + (sizes[held] - 1) // 2, start[held] + sizes[held] // 2
+    found[held] = (ranked[low] + ranked[high]) / 2
+    return found
+
+
+def expected(cut: Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Per block: its level (median of the four weeks before, by day); what its hour of the week is expected to be.
+
+    The second falls back to the hour of the day and then to the level while history is short; null without history. The
+    third says where it did not have to.
+    """
+    level = _level(cut)
+    season = weekly(cut)
+    by_week = ~np.isnan(season)
+    missing = np.flatnonzero(~by_week)
+    if cut.per_day and len(missing):
+        season[missing] = _lagged(cut.median, cut.per_day, DAYS, MIN_DAYS, missing)
+    return level, np.where(np.isnan(season), level, season), by_week
+
+
+def _lagged(
+    median: np.ndarray, lag: int, count: int, least: int, rows: np.ndarray | None = None
+) -> np.ndarray:
+    """Median of the values `lag`, 2 `lag`, ... `count` `lag` blocks before each of `rows`; null with fewer than `least`."""
+    rows = np.arange(len(median)) if rows is None else rows
+    count = min(count, (len(median) - 1) // lag)
+    if count < least:
+        return np.full(len(rows), np.nan)
+    before = np.full((count, len(rows)), np.nan)
+    for k in range(1, count + 1):
+        from_row = rows - k * lag
+        known = from_row >= 0
+        before[k - 1, known] = median[from_row[known]]
+    return middle(before, least)
+
+
+def middle(table: np.ndarray, least: int = 1) -> np.ndarray:
+    """Median of each column without its nulls; null where fewer than `least` values are left."""
+    ranked = np.sort(table, axis=0)  # nulls last
+    held = (~np.isnan(ranked)).sum(axis=0)
+    column = np.arange(table.shape[1])
+    low, high = np.maximum(held - 1, 0) // 2, np.minimum(held // 2, len(table) - 1)
+    found = (ranked[low, column] + ranked[high, column]) / 2
+    return np.where(held >= least, found, np.nan)
+
+
+def _level(cut: Blocks) -> np.ndarray:
+    """Median of the daily medians of the four weeks before; within the first day, of the blocks before."""
+    days = int(cut.day[-1]) + 1
+    by_day = _medians(cut.median, cut.day, days) if days < len(cut.median) else cut.median
+    of_day = _lagged(by_day, 1, DAYS, 1)
+    level = of_day[cut.day]
+    for block in np.flatnonzero(cut.day == 0):
+        known = cut.median[:block][~np.isnan(cut.median[:block])]
+        level[block] = np.median(known) if len(known) >= MIN_BLOCKS else np.nan
+    return level
+
+
+def weekly(cut: Blocks) -> np.ndarray:
+    """Per block, the median of the same hour of up to eight weeks before; null with fewer than three of them."""
+    if not cut.per_week:
+        return np.full(len(cut.median), np.nan)
+    return _lagged(cut.median, cut.per_week, WEEKS, MIN_WEEKS)
+
+
+def deseasoned(value: np.ndarray, time: np.ndarray, interval: int) -> np.ndarray:
+    """Values less what their hour of the week was in the weeks before; as they are where that is not known."""
+    if time[-1] - time[0] < (MIN_WEEKS + 1) * WEEK_US:
+        return value
+    cut = blocks(value, time, interval)
+    season = weekly(cut)[cut.of]
+    return np.where(np.isnan(season), np.nan, value - season) if np.isfinite(season).any() else value
