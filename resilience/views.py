@@ -113,7 +113,10 @@ def gameday_tables(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
     scopes = set(probes["scope"]) | set(ran["backlog_scope"].dropna())
     if span is None or not metrics:
         return {**tables, "series": schema.frame("series")}
-    return {**tables, "series": table(store, "series", where={"metric": metrics, "scope": scopes}, between=span)}
+    return {
+        **tables,
+        "series": table(store, "series", where={"metric": metrics, "scope": scopes}, between=span),
+    }
 
 
 def _span(ran: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp] | None:
@@ -141,11 +144,16 @@ def gameday_context(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
     others = days[(days["gameday_id"] != gameday_id) & (again | (days["held_on"] < mine["held_on"]))]
     repeats = others.loc[again, "gameday_id"].tolist()[-_MOST_REPEATS:]
     wanted = {"gameday_id": others["gameday_id"].tolist()}
-    found = {name: table(store, name, where=wanted) if len(others) else schema.frame(name) for name in schema.GAMEDAY_TABLES}
+    found = {
+        name: table(store, name, where=wanted) if len(others) else schema.frame(name)
+        for name in schema.GAMEDAY_TABLES
+    }
     series = [gameday_tables(store, other)["series"] for other in repeats]
     return {
         **found,
-        "series": pd.concat([_services_around(store, ran[ran["gameday_id"] == gameday_id]), *series], ignore_index=True),
+        "series": pd.concat(
+            [_services_around(store, ran[ran["gameday_id"] == gameday_id]), *series], ignore_index=True
+        ),
         "service_edges": table(store, "service_edges"),
         "classes": classes(store),
     }
@@ -161,7 +169,9 @@ def _services_around(store: Store, ran: pd.DataFrame) -> pd.DataFrame:
         return schema.frame("series")
     day = pd.Timedelta(hours=_HOURS_BEFORE)
     rows = table(store, "series", between=(span[0] - day, span[1]))
-    return rows[(rows["interval_s"] <= _FINE_S) & rows["scope"].str.contains("service:", regex=False)].reset_index(drop=True)
+    return rows[
+        (rows["interval_s"] <= _FINE_S) & rows["scope"].str.contains("service:", regex=False)
+    ].reset_index(drop=True)
 
 
 _HOURS_BEFORE = 6  # of ordinary service before the first fault, to know what is usual

@@ -35,25 +35,38 @@ class BlastRadius:
         """What moved in the experiment `key`, with how many were looked at."""
         mine, watched = self.table[self.table["experiment_key"] == key], self.watched.get(key, 0)
         if not watched:
-            return "No series of any service was recorded around this fault: how far it reached is not measured."
+            return (
+                "No series of any service was recorded around this fault: how far it reached is not measured."
+            )
         count = mine["relation"].value_counts()
         parts = [
             f"{count[name]} {words}"
             for name, words in (
                 ("target", "a target"),
                 ("declared", "joined to a target by the declared graph"),
-                ("surprise", "neither: candidates for an undeclared dependency, to be confirmed by an experiment"),
+                (
+                    "surprise",
+                    "neither: candidates for an undeclared dependency, to be confirmed by an experiment",
+                ),
                 ("no graph", "not a target"),
             )
             if name in count
         ]
-        missing = "" if self.edges else " No graph of dependencies is in the store, so what is a surprise is not known."
+        missing = (
+            ""
+            if self.edges
+            else " No graph of dependencies is in the store, so what is a surprise is not known."
+        )
         told = f" ({'; '.join(parts)})" if parts else ""
         return f"{len(mine)} of {watched} services with a series moved{told}.{missing}"
 
 
 def radius(
-    experiments: pd.DataFrame, targets: pd.DataFrame, moved: pd.DataFrame, watched: dict[str, int], edges: pd.DataFrame
+    experiments: pd.DataFrame,
+    targets: pd.DataFrame,
+    moved: pd.DataFrame,
+    watched: dict[str, int],
+    edges: pd.DataFrame,
 ) -> BlastRadius:
     """Blast radius of each experiment.
 
@@ -63,17 +76,41 @@ def radius(
     graph = _Graph(edges)
     start = experiments.set_index("experiment_key")["fault_started_at"]
     aimed = targets.groupby("experiment_key")["service"].agg(set).to_dict()
-    first = moved.sort_values(["experiment_key", "at", "service", "metric"]).drop_duplicates(["experiment_key", "service"])
+    first = moved.sort_values(["experiment_key", "at", "service", "metric"]).drop_duplicates(
+        ["experiment_key", "service"]
+    )
     rows = []
     for row in first.itertuples():
         mine = aimed.get(row.experiment_key, set())
         path = graph.path(mine, row.service)
-        relation = "target" if row.service in mine else "declared" if path else "surprise" if graph.size else "no graph"
+        relation = (
+            "target"
+            if row.service in mine
+            else "declared"
+            if path
+            else "surprise"
+            if graph.size
+            else "no graph"
+        )
         after = (row.at - start[row.experiment_key]) / pd.Timedelta(minutes=1)
         rows.append(
-            (row.experiment_key, row.service, relation, path, row.metric, row.at, row.earliest, row.latest, after)
+            (
+                row.experiment_key,
+                row.service,
+                relation,
+                path,
+                row.metric,
+                row.at,
+                row.earliest,
+                row.latest,
+                after,
+            )
         )
-    table = pd.DataFrame(rows, columns=COLUMNS) if rows else pd.DataFrame({c: pd.Series(dtype=object) for c in COLUMNS})
+    table = (
+        pd.DataFrame(rows, columns=COLUMNS)
+        if rows
+        else pd.DataFrame({c: pd.Series(dtype=object) for c in COLUMNS})
+    )
     return BlastRadius(table, watched, graph.size)
 
 
@@ -119,4 +156,6 @@ class _Graph:
 
 def movements(experiments: pd.DataFrame, series: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     """Which services' series left their usual band while each fault was there, and how many services had a series."""
-    return pd.DataFrame({name: [] for name in ("experiment_key", "service", "metric", "at", "earliest", "latest")}), {}
+    return pd.DataFrame(
+        {name: [] for name in ("experiment_key", "service", "metric", "at", "earliest", "latest")}
+    ), {}

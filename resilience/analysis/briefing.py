@@ -59,7 +59,11 @@ def brief(
     ]  # fmt: skip
     found = pd.DataFrame(rows, columns=COLUMNS).astype(object)
     return Briefing(
-        _all_tried(gameday, table, people), _all_happened(table, teams), _all_customers(table, notes), _all_next(notes, table), found
+        _all_tried(gameday, table, people),
+        _all_happened(table, teams),
+        _all_customers(table, notes),
+        _all_next(notes, table),
+        found,
     )
 
 
@@ -75,9 +79,19 @@ def _all_tried(gameday: Mapping[str, Any], table: pd.DataFrame, people: int | No
     places = ran["environment"].value_counts()
     parts = [f"{_count(int(places[e]))} {words}" for e, words in WHERE.items() if e in places]
     where = f", {WHERE[ran['environment'].iloc[0]]}" if len(parts) == 1 else f": {_listed(parts)}"
-    team = f" {people} people took part." if people else " Nobody was asked to find the fault." if people == 0 else ""
+    team = (
+        f" {people} people took part."
+        if people
+        else " Nobody was asked to find the fault."
+        if people == 0
+        else ""
+    )
     left = len(table) - len(ran)
-    skipped = f" {_count(left).capitalize()} more {'was' if left == 1 else 'were'} planned and not run." if left else ""
+    skipped = (
+        f" {_count(left).capitalize()} more {'was' if left == 1 else 'were'} planned and not run."
+        if left
+        else ""
+    )
     things = f"{_count(len(ran))} thing{'s' if len(ran) != 1 else ''}"
     return f"On {gameday['held_on']:%-d %B %Y} we broke {things} on purpose{where}. {told}{team}{skipped}"
 
@@ -119,7 +133,9 @@ def _all_customers(table: pd.DataFrame, notes: pd.DataFrame) -> str:
     outside = notes[(notes["kind"] == "communication") & _facing(notes)]
     unseen = live[(live["verdict"] == "held") & live["experiment_key"].isin(outside["experiment_key"])]
     if len(unseen):
-        said.append(f"In {_titles(unseen)} people had to be told of effects that our measurements did not show.")
+        said.append(
+            f"In {_titles(unseen)} people had to be told of effects that our measurements did not show."
+        )
     if not len(hurt) and not len(unseen) and not len(unknown):
         said.append("Nothing we measured left its normal limits.")
     return " ".join(said)
@@ -136,7 +152,11 @@ def _all_next(notes: pd.DataFrame, table: pd.DataFrame) -> str:
     done, left = int((actions["state"] == "done").sum()), actions[actions["state"] != "done"]
     said = f"{_count(len(actions)).capitalize()} improvement{'s' if len(actions) != 1 else ''} agreed, {_count(done)} done."
     place = dict(zip(table["experiment_key"], table["position"], strict=True))
-    first = left.assign(place=left["experiment_key"].map(place)).sort_values(["place", "position"])["text"].head(2)
+    first = (
+        left.assign(place=left["experiment_key"].map(place))
+        .sort_values(["place", "position"])["text"]
+        .head(2)
+    )
     return " ".join([said, *(["Still to do:"] if len(first) else []), *map(_sentence, first)])
 
 
@@ -181,7 +201,9 @@ def _customers(row: Any, notes: pd.DataFrame, zone: str) -> str:
         "deviated": "Customers may have noticed: service left its normal limits.",
         "inconclusive": "Too little was measured to say.",
     }[row.verdict]
-    mine = notes[(notes["experiment_key"] == row.experiment_key) & (notes["kind"] == "communication") & _facing(notes)]
+    mine = notes[
+        (notes["experiment_key"] == row.experiment_key) & (notes["kind"] == "communication") & _facing(notes)
+    ]
     for audience in _CUSTOMER_FACING:
         first = mine[mine["audience"].str.strip().str.lower() == audience].head(1)
         for note in first.itertuples():
@@ -193,7 +215,11 @@ def _customers(row: Any, notes: pd.DataFrame, zone: str) -> str:
 def _next(mine: pd.DataFrame) -> str:
     actions = mine[mine["kind"] == "action"]
     parts = [
-        _sentence(f"{row.text} ({', '.join(str(v) for v in (row.owner, row.state) if pd.notna(v))})".replace(" ()", ""))
+        _sentence(
+            f"{row.text} ({', '.join(str(v) for v in (row.owner, row.state) if pd.notna(v))})".replace(
+                " ()", ""
+            )
+        )
         for row in actions.itertuples()
     ]
     return " ".join(parts) or "Nothing was agreed."
@@ -205,5 +231,19 @@ def _sentence(text: str) -> str:
 
 
 def _count(n: int) -> str:
-    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+    words = (
+        "no",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+    )
     return words[n] if n < len(words) else str(n)

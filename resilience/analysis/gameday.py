@@ -78,13 +78,25 @@ class GameDayResult:
 
     def numbers(self) -> dict[str, Any]:
         """Everything that is published as numbers, ready for JSON."""
-        names = ("gameday_id", "title", "theme", "style", "environment", "zone", "attendance_tech", "attendance_other")
+        names = (
+            "gameday_id",
+            "title",
+            "theme",
+            "style",
+            "environment",
+            "zone",
+            "attendance_tech",
+            "attendance_other",
+        )
         day = {name: _plain(self.gameday[name]) for name in names}
         return {
             "gameday": {**day, "held_on": f"{self.gameday['held_on']:%Y-%m-%d}"},
             "text": self.text,
             "verdicts": {v: int((self.table["verdict"] == v).sum()) for v in VERDICTS},
-            "brief": {k: _plain(v) if k != "experiments" else _records(self.brief.table) for k, v in self.brief.numbers().items()},
+            "brief": {
+                k: _plain(v) if k != "experiments" else _records(self.brief.table)
+                for k, v in self.brief.numbers().items()
+            },
             "outcomes": _records(self.outcomes),
             "experiments": _records(self.table.drop(columns="anchor", errors="ignore")),
             "probes": _records(self.probes),
@@ -92,7 +104,9 @@ class GameDayResult:
             "told": _records(self.told),
             "messages": _records(self._messages()),
             "teams": _records(self.teams),
-            "changes": {"text": self.changes.text, "cells": _records(self.changes.table)} if self.changes else None,
+            "changes": {"text": self.changes.text, "cells": _records(self.changes.table)}
+            if self.changes
+            else None,
             "history": _records(self.history),
         }
 
@@ -118,7 +132,9 @@ def analyse(
         )
     around = around or Around()
     shown = dict(tables) if names else roles.hidden(tables)
-    gameday: dict[str, Any] = {str(name): value for name, value in shown["gamedays"].iloc[0].to_dict().items()}
+    gameday: dict[str, Any] = {
+        str(name): value for name, value in shown["gamedays"].iloc[0].to_dict().items()
+    }
     experiments = shown["experiments"].sort_values("position", ignore_index=True)
     probes = pd.concat(
         [steady_state.windows(row, shown) for row in experiments.itertuples()] or [steady_state.NO_WINDOWS],
@@ -227,7 +243,9 @@ def _history(experiments: pd.DataFrame, others: Sequence[Mapping[str, pd.DataFra
     rows = []
     for tables in others:
         day = tables["gamedays"].iloc[0]
-        again = tables["experiments"][tables["experiments"]["experiment_key"].isin(experiments["experiment_key"])]
+        again = tables["experiments"][
+            tables["experiments"]["experiment_key"].isin(experiments["experiment_key"])
+        ]
         for row in again.itertuples():
             verdict, _ = steady_state.verdict(row, steady_state.windows(row, tables))
             events = rehearsal.own(tables, "experiment_events", row.experiment_key)
@@ -237,7 +255,11 @@ def _history(experiments: pd.DataFrame, others: Sequence[Mapping[str, pd.DataFra
                  ", ".join(sorted(targets)), verdict, row.outcome, rehearsal.minutes(row, events)["mitigated_min"],
                  row.planned_min, rehearsal.fallback(row)["fallback"])
             )  # fmt: skip
-    found = pd.DataFrame(rows, columns=_HISTORY) if rows else pd.DataFrame({c: pd.Series(dtype=object) for c in _HISTORY})
+    found = (
+        pd.DataFrame(rows, columns=_HISTORY)
+        if rows
+        else pd.DataFrame({c: pd.Series(dtype=object) for c in _HISTORY})
+    )
     return _rounded(found.sort_values(["experiment_key", "held_on"], ignore_index=True))
 
 
@@ -262,7 +284,11 @@ def _headline(gameday: Mapping[str, Any], table: pd.DataFrame) -> str:
 def _rounded(table: pd.DataFrame) -> pd.DataFrame:
     """Floats to `DIGITS` significant digits; the only rounding of what is published."""
     return table.assign(
-        **{c: [float(f"{v:.{DIGITS}g}") for v in table[c]] for c in table if pd.api.types.is_float_dtype(table[c])}
+        **{
+            c: [float(f"{v:.{DIGITS}g}") for v in table[c]]
+            for c in table
+            if pd.api.types.is_float_dtype(table[c])
+        }
     )
 
 
@@ -283,7 +309,11 @@ def around(tables: Mapping[str, pd.DataFrame], context: Mapping[str, pd.DataFram
     """`Around` of the GameDay in `tables` from the rows that `views.gameday_context` reads."""
     others = []
     for day in context["gamedays"].sort_values(["held_on", "gameday_id"]).itertuples():
-        own = {n: rows[rows["gameday_id"] == day.gameday_id] for n, rows in context.items() if "gameday_id" in rows}
+        own = {
+            n: rows[rows["gameday_id"] == day.gameday_id]
+            for n, rows in context.items()
+            if "gameday_id" in rows
+        }
         others.append({**own, "series": context["series"]})
     moved, watched = blast_radius.movements(tables["experiments"], context["series"])
     return Around(moved, watched, context["service_edges"], context["classes"], others)

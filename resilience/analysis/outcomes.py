@@ -37,9 +37,13 @@ def _hidden(day: Any) -> Finding:
     watched, found = sum(day.blast.watched.values()), day.blast.surprises()
     if not watched or not day.blast.edges:
         lack = "no series of other services" if not watched else "no declared graph"
-        return Finding(NOT_MEASURED, f"There is {lack} in the store to hold the movements against.", "blast-radius")
+        return Finding(
+            NOT_MEASURED, f"There is {lack} in the store to hold the movements against.", "blast-radius"
+        )
     if len(found):
-        pairs = "; ".join(f"{row.service} in {_title(day, row.experiment_key)}" for row in found.head(3).itertuples())
+        pairs = "; ".join(
+            f"{row.service} in {_title(day, row.experiment_key)}" for row in found.head(3).itertuples()
+        )
         more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
         said = f"{_n(len(found), 'service')} moved without a declared connection: {pairs}{more}. Candidates, to be confirmed."
         return Finding(EVIDENCED, said, "blast-radius")
@@ -56,7 +60,9 @@ def _surprises(day: Any) -> Finding:
     found = notes[notes["kind"] == "surprise"]
     if found.empty:
         return Finding(NOT_MEASURED, "Nobody wrote down a surprise.", "take-away")
-    return Finding(EVIDENCED, f"{_n(len(found), 'surprise')} written down, first: {found['text'].iloc[0]}", "take-away")
+    return Finding(
+        EVIDENCED, f"{_n(len(found), 'surprise')} written down, first: {found['text'].iloc[0]}", "take-away"
+    )
 
 
 def _boundaries(day: Any) -> Finding:
@@ -64,7 +70,9 @@ def _boundaries(day: Any) -> Finding:
     held = int((day.table["verdict"] == "held").sum())
     if len(left):
         names = "; ".join(left["title"].head(3)) + (f"; and {len(left) - 3} more" if len(left) > 3 else "")
-        return Finding(EVIDENCED, f"Service left its limits in {len(left)} of {len(day.table)}: {names}.", "experiments")
+        return Finding(
+            EVIDENCED, f"Service left its limits in {len(left)} of {len(day.table)}: {names}.", "experiments"
+        )
     if held:
         return Finding(CONTRADICTED, f"No limit was reached: {held} of {len(day.table)} held.", "experiments")
     return Finding(NOT_MEASURED, "The data decide no experiment.", "experiments")
@@ -90,7 +98,9 @@ def _trust(day: Any) -> Finding:
     if down:
         return Finding(CONTRADICTED, f"{'; '.join(down)}.", "survey")
     if up:
-        return Finding(EVIDENCED, f"{'; '.join(up)}. Those who answered may differ before and after.", "survey")
+        return Finding(
+            EVIDENCED, f"{'; '.join(up)}. Those who answered may differ before and after.", "survey"
+        )
     said = "; ".join(text for _, text in pairs)
     return Finding(NOT_MEASURED, f"{said}: too few answers to tell such a change from chance.", "survey")
 
@@ -111,7 +121,10 @@ def _pairs(rows: pd.DataFrame) -> Iterator[tuple[float, str]]:
         change = float(answers.loc["after", "score"] - answers.loc["before", "score"])
         z = change / math.sqrt(spread) if spread else math.copysign(math.inf, change) if change else 0.0
         n = f"{int(answers.loc['before', 'answered'])} and {int(answers.loc['after', 'answered'])} answers"
-        yield z, f"“{question}” {answers.loc['before', 'score']:g} before, {answers.loc['after', 'score']:g} after ({n})"
+        yield (
+            z,
+            f"“{question}” {answers.loc['before', 'score']:g} before, {answers.loc['after', 'score']:g} after ({n})",
+        )
 
 
 def _trained(day: Any) -> Finding:
@@ -132,8 +145,14 @@ def _together(day: Any) -> Finding:
     groups = [f"{int(other)} from outside Tech"] if pd.notna(other) and other else []
     groups += [f"{len(roles)} roles"] if len(roles) > 1 else []
     if not groups:
-        return Finding(NOT_MEASURED, f"{_n(learnt, 'learning')} written down; who was there was not.", "take-away")
-    return Finding(EVIDENCED, f"{_n(learnt, 'learning')} written down, with {' and '.join(groups)} in the room.", "take-away")
+        return Finding(
+            NOT_MEASURED, f"{_n(learnt, 'learning')} written down; who was there was not.", "take-away"
+        )
+    return Finding(
+        EVIDENCED,
+        f"{_n(learnt, 'learning')} written down, with {' and '.join(groups)} in the room.",
+        "take-away",
+    )
 
 
 def _process(day: Any) -> Finding:
@@ -156,7 +175,9 @@ def _communication(day: Any) -> Finding:
         return Finding(NOT_MEASURED, "No timed message to anybody outside Tech.", "communication")
     said = f"First told {_range(now)} min after the fault ({_n(len(now), 'first message')})"
     if not len(before):
-        return Finding(NOT_MEASURED, f"{said}. There is no earlier GameDay to hold that against.", "communication")
+        return Finding(
+            NOT_MEASURED, f"{said}. There is no earlier GameDay to hold that against.", "communication"
+        )
     said += f"; {_range(before)} min at earlier GameDays (n {len(before)})"
     if min(len(now), len(before)) < LEAST:
         return Finding(NOT_MEASURED, f"{said}: too few to compare.", "communication")
@@ -186,7 +207,9 @@ def _fallbacks(day: Any) -> Finding:
     shown = failed if len(failed) else known
     said = " ".join(shown["fallback"])
     if len(failed):
-        return Finding(CONTRADICTED, f"{len(failed)} of {len(known)} did not hold. {said}", failed["anchor"].iloc[0])
+        return Finding(
+            CONTRADICTED, f"{len(failed)} of {len(known)} did not hold. {said}", failed["anchor"].iloc[0]
+        )
     return Finding(EVIDENCED, said, known["anchor"].iloc[0])
 
 

@@ -73,8 +73,12 @@ def backlog(row: Any, series: pd.DataFrame) -> dict[str, Any]:
 def _seen(expected: float, seen: float, n: int) -> str:
     if np.isnan(seen):
         return "what piled up was not measured."
-    apart = "" if not expected else f", {abs(seen / expected - 1):.0%} {'more' if seen > expected else 'less'}"
-    return f"{seen:,.0f} seen at most{apart if abs(seen - expected) >= 0.005 * expected else ''} ({n} points)."
+    apart = (
+        "" if not expected else f", {abs(seen / expected - 1):.0%} {'more' if seen > expected else 'less'}"
+    )
+    return (
+        f"{seen:,.0f} seen at most{apart if abs(seen - expected) >= 0.005 * expected else ''} ({n} points)."
+    )
 
 
 def fallback(row: Any) -> dict[str, Any]:
@@ -131,11 +135,16 @@ def survived(experiments: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for team in sorted(marked["team"].unique()):
         mine = marked[marked["team"] == team].sort_values("at")
-        keys: list[str | None] = [*ran["experiment_key"], *([None] if mine["experiment_key"].isna().any() else [])]
+        keys: list[str | None] = [
+            *ran["experiment_key"],
+            *([None] if mine["experiment_key"].isna().any() else []),
+        ]
         for key in keys:
             here = mine[mine["experiment_key"].isna()] if key is None else mine[mine["experiment_key"] == key]
             gains = here[here["points"] > 0]
-            first = (gains["at"].iloc[0] - start[key]) / pd.Timedelta(minutes=1) if key and len(gains) else np.nan
+            first = (
+                (gains["at"].iloc[0] - start[key]) / pd.Timedelta(minutes=1) if key and len(gains) else np.nan
+            )
             reasons = "; ".join(here["reason"].dropna())
             lost = abs(float(here.loc[here["points"] < 0, "points"].sum()))
             rows.append((team, key, float(gains["points"].sum()), lost, first, reasons))

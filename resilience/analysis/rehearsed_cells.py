@@ -51,7 +51,11 @@ def changes(
     cells = targets.merge(ran[["experiment_key", "failure_class"]], on="experiment_key")
     cells = cells[cells["failure_class"] != UNKNOWN]
     if cells.empty:
-        return Changes(_empty(), "No experiment with a known class of failure ran, so no cell was touched.", "not measurable")
+        return Changes(
+            _empty(),
+            "No experiment with a known class of failure ran, so no cell was touched.",
+            "not measurable",
+        )
     cells = (
         cells.groupby(["failure_class", "service"], sort=True)["experiment_key"]
         .agg(lambda keys: ", ".join(sorted(set(keys))))
@@ -60,7 +64,9 @@ def changes(
     at = incidents["started_at"].fillna(incidents["detected_at"])
     known = incidents[at.notna()].assign(at=at[at.notna()])
     if known.empty:
-        return Changes(_empty(), "No real incident with a time is in the store: not measurable.", "not measurable")
+        return Changes(
+            _empty(), "No real incident with a time is in the store: not measurable.", "not measurable"
+        )
     days = (
         max((held_on - known["at"].min()) / pd.Timedelta(days=1), 0.0),
         max((known["at"].max() - held_on) / pd.Timedelta(days=1), 0.0),
@@ -135,7 +141,9 @@ def _verdicts(rows: list[dict[str, Any]], days: tuple[float, float]) -> None:
 
 
 def _text(cells: int, counts: tuple[int, int], days: tuple[float, float], verdict: str) -> str:
-    before, after = (count * YEAR / span if span else float("nan") for count, span in zip(counts, days, strict=True))
+    before, after = (
+        count * YEAR / span if span else float("nan") for count, span in zip(counts, days, strict=True)
+    )
     head = (
         f"{cells} cell{'s' if cells != 1 else ''} of failure class x service touched. Real incidents in any of them: "
         f"{counts[0]} in the {days[0]:.0f} days before ({before:.1f} a year), {counts[1]} in the {days[1]:.0f} days after"

@@ -46,7 +46,10 @@ _TEXTS: dict[str, tuple[str, ...]] = {
 def _replacer(tables: Mapping[str, pd.DataFrame]) -> _Replace | None:
     stated = tables["gameday_roles"].dropna(subset=["names"])
     people = {
-        name.strip(): str(row.role) for row in stated.itertuples() for name in row.names.split(",") if name.strip()
+        name.strip(): str(row.role)
+        for row in stated.itertuples()
+        for name in row.names.split(",")
+        if name.strip()
     }
     if not people:
         return None

@@ -48,24 +48,31 @@ def _experiment(result: GameDayResult, row: Any, compact: bool) -> Panel:
         for note in notes_of(result, "communication", row.experiment_key)
     ]
     vote = f'<p class="loud"><strong>Vote.</strong> {escape(row.vote)}</p>' if row.vote_loud else ""
-    told = facts(
-        [
-            ("What heroes were told", row.symptom),
-            ("Targets", row.targets),
-            ("Injected", row.failure_class),
-            ("Where", row.environment),
-            ("Vote", None if row.vote_loud else row.vote),
-            ("Steady state", row.hypothesis),
-            ("Predicted", row.prediction),
-            ("What happened", f"{OUTCOMES[row.outcome]}. {row.outcome_text if known(row.outcome_text) else ''}"),
-            ("Before, during, after", f"{row.verdict_before}, {row.verdict_during}, {row.verdict_after}"),
-            ("First movement", row.onset),
-            ("How far it reached", row.blast),
-            ("Backlog", row.backlog),
-            ("Fallback", row.fallback),
-            ("Time box", _box(row)),
-        ]
-    ) + (f"<p>Who was told</p>{bullets(talk)}" if talk else "") + _timeline(result, row.experiment_key)
+    told = (
+        facts(
+            [
+                ("What heroes were told", row.symptom),
+                ("Targets", row.targets),
+                ("Injected", row.failure_class),
+                ("Where", row.environment),
+                ("Vote", None if row.vote_loud else row.vote),
+                ("Steady state", row.hypothesis),
+                ("Predicted", row.prediction),
+                (
+                    "What happened",
+                    f"{OUTCOMES[row.outcome]}. {row.outcome_text if known(row.outcome_text) else ''}",
+                ),
+                ("Before, during, after", f"{row.verdict_before}, {row.verdict_during}, {row.verdict_after}"),
+                ("First movement", row.onset),
+                ("How far it reached", row.blast),
+                ("Backlog", row.backlog),
+                ("Fallback", row.fallback),
+                ("Time box", _box(row)),
+            ]
+        )
+        + (f"<p>Who was told</p>{bullets(talk)}" if talk else "")
+        + _timeline(result, row.experiment_key)
+    )
     if compact:
         told = f"<details><summary>What was tried, predicted and recorded</summary>{told}</details>"
     body = (
@@ -88,7 +95,9 @@ def _box(row: Any) -> str | None:
     if not row.attempted:
         return None
     if row.censored:
-        return f"{row.planned_min:g} min, which were not enough: the true time is longer, and counted as such."
+        return (
+            f"{row.planned_min:g} min, which were not enough: the true time is longer, and counted as such."
+        )
     took = f"; mitigated after {row.mitigated_min:g} min" if known(row.mitigated_min) else ""
     return f"{row.planned_min:g} min{took}."
 
@@ -108,7 +117,9 @@ def _telling(probes: pd.DataFrame) -> list[str]:
     """The two probes that went furthest, as a share of their limit: those that a short panel shows."""
     during = probes[probes["window"] == "during"]
     over = (during["value"] / during["high"]).astype(float).fillna(during["low"] / during["value"])
-    ranked = during.assign(over=over.astype(float)).sort_values("over", ascending=False, na_position="last", kind="stable")
+    ranked = during.assign(over=over.astype(float)).sort_values(
+        "over", ascending=False, na_position="last", kind="stable"
+    )
     return list(ranked["probe"].head(2))
 
 
@@ -145,7 +156,13 @@ def _series(result: GameDayResult, key: str, only: list[str] | None) -> Any:
     probes = result.tables["experiment_probes"]
     probes = probes[probes["experiment_key"] == key]
     wanted = [
-        {"title": f"{p.probe} ({p.scope})", "metric": p.metric, "scope": p.scope, "low": p.low, "high": p.high}
+        {
+            "title": f"{p.probe} ({p.scope})",
+            "metric": p.metric,
+            "scope": p.scope,
+            "low": p.low,
+            "high": p.high,
+        }
         for p in probes.itertuples()
         if only is None or p.probe in only
     ]

@@ -7,13 +7,12 @@ from typing import Any
 import pandas as pd
 
 from ..analysis.briefing import VERDICTS as PLAIN
-from ..analysis.briefing import WHERE
 from ..analysis.gameday import GameDayResult
 from ..analysis.outcomes import STATES
+from .figures import gameday as figures
 from .gameday_experiment import MARKS as MARKS
 from .gameday_experiment import OUTCOMES, notes_of
 from .gameday_experiment import experiments as experiments
-from .figures import gameday as figures
 from .panels import Panel, Panels, bullets, count, escape, facts, finding, known, table
 
 CARDS = 8  # experiments that the first screen tells one by one; more are told as a table further down
@@ -35,11 +34,20 @@ def first_screen(result: GameDayResult) -> Panel:
     cards = ""
     if 0 < len(brief.table) <= CARDS:
         cards = f'<ol class="cards briefs">{"".join(_card(row) for row in brief.table.itertuples())}</ol>'
-    return Panel("", body=f'<p class="day">{escape(day["title"])}</p>{why}<dl class="answers">{told}</dl>{cards}')
+    return Panel(
+        "", body=f'<p class="day">{escape(day["title"])}</p>{why}<dl class="answers">{told}</dl>{cards}'
+    )
 
 
 def _card(row: Any) -> str:
-    parts = facts([("Tried", row.tried), ("What happened", row.happened), ("Customers", row.customers), ("Next", row.next)])
+    parts = facts(
+        [
+            ("Tried", row.tried),
+            ("What happened", row.happened),
+            ("Customers", row.customers),
+            ("Next", row.next),
+        ]
+    )
     return (
         f'<li class="card"><h3><a href="#experiment-{escape(row.experiment_key)}">{escape(row.title)}</a></h3>'
         f"<p>{_verdict(row.verdict, PLAIN[row.verdict])}</p>{parts}</li>"
@@ -58,12 +66,21 @@ def overview(result: GameDayResult) -> Panel:
         for group, words in (("tech", "from Tech"), ("other", "from outside Tech"))
         if known(day[f"attendance_{group}"])
     ]
-    roles = [f"{int(row.people)} {row.role}" for row in result.tables["gameday_roles"].itertuples() if known(row.people)]
-    named = [f"{row.role}: {row.names}" for row in result.tables["gameday_roles"].itertuples() if known(row.names)]
+    roles = [
+        f"{int(row.people)} {row.role}"
+        for row in result.tables["gameday_roles"].itertuples()
+        if known(row.people)
+    ]
+    named = [
+        f"{row.role}: {row.names}" for row in result.tables["gameday_roles"].itertuples() if known(row.names)
+    ]
     about = facts(
         [
             ("When", f"{day['held_on']:%A %-d %B %Y}"),
-            ("Where", f"{day['environment']}, {'told in advance' if day['style'] == 'informed' else 'unannounced'}"),
+            (
+                "Where",
+                f"{day['environment']}, {'told in advance' if day['style'] == 'informed' else 'unannounced'}",
+            ),
             ("Theme", day["theme"]),
             ("Who took part", ", ".join(people) or "not recorded"),
             ("Roles", ", ".join(roles) or None),
@@ -156,7 +173,9 @@ def blast_radius(result: GameDayResult) -> Panel:
     moved = result.blast.table
     titles = dict(zip(result.table["experiment_key"], result.table["title"], strict=True))
     if not sum(result.blast.watched.values()):
-        text = "No series of any service was recorded around the faults: how far they reached is not measured."
+        text = (
+            "No series of any service was recorded around the faults: how far they reached is not measured."
+        )
         return Panel(text, body=_anchor("blast-radius"))
     surprises = result.blast.surprises()
     graph = (
@@ -170,7 +189,9 @@ def blast_radius(result: GameDayResult) -> Panel:
     )
     if moved.empty:
         return Panel(text, body=_anchor("blast-radius"))
-    first = moved.assign(rank=moved["relation"] != "surprise").sort_values(["rank", "experiment_key", "at"], kind="stable")
+    first = moved.assign(rank=moved["relation"] != "surprise").sort_values(
+        ["rank", "experiment_key", "at"], kind="stable"
+    )
     shown = first.head(_MOST_MOVED)
     left = len(first) - len(shown)
     text += f" The figure shows {len(shown)}, surprises first; {left} more are in the table." if left else ""
@@ -205,7 +226,9 @@ def communication(result: GameDayResult) -> Panel:
     zone = str(result.gameday["zone"])
     day = result.gameday["held_on"].strftime("%Y-%m-%d")
     local = said["at"].dt.tz_convert(zone)
-    clock = local.dt.strftime("%H:%M").where(local.dt.strftime("%Y-%m-%d") == day, local.dt.strftime("%-d %b %H:%M"))
+    clock = local.dt.strftime("%H:%M").where(
+        local.dt.strftime("%Y-%m-%d") == day, local.dt.strftime("%-d %b %H:%M")
+    )
     after = result.told.set_index(["experiment_key", "audience"])["inform_min"]
     listed = said.assign(
         about=said["experiment_key"].map(titles).fillna("the whole day"),
@@ -217,7 +240,11 @@ def communication(result: GameDayResult) -> Panel:
         "clock": "When", "audience": "To whom", "about": "About", "text": "What they were told",
         "after": "First told, min after the fault",
     }  # fmt: skip
-    return Panel(f"{count(len(said), 'message')} on record. {spread}", body=_anchor("communication"), table=table(listed, columns))
+    return Panel(
+        f"{count(len(said), 'message')} on record. {spread}",
+        body=_anchor("communication"),
+        table=table(listed, columns),
+    )
 
 
 def changed(result: GameDayResult) -> Panels:
@@ -240,7 +267,9 @@ def changed(result: GameDayResult) -> Panels:
             "several. The class is the likeliest one; incidents of unknown class are counted apart."
         )
         drawn = figures.cells(cells) if len(cells) <= _MOST_CELLS else None
-        panels.append(Panel(result.changes.text + single, drawn, table(cells, columns), _anchor("what-it-changed")))
+        panels.append(
+            Panel(result.changes.text + single, drawn, table(cells, columns), _anchor("what-it-changed"))
+        )
     if result.detection is not None:
         panels.append(Panel(result.detection[2]))
     panels.append(_history(result))
@@ -253,9 +282,14 @@ _MOST_CELLS = 30
 def _history(result: GameDayResult) -> Panel:
     again = result.history
     if again.empty:
-        return Panel("", body="<h3>The same experiments in other years</h3><p>None of them is on record at another GameDay.</p>")
+        return Panel(
+            "",
+            body="<h3>The same experiments in other years</h3><p>None of them is on record at another GameDay.</p>",
+        )
     here = result.table.assign(
-        gameday_id=result.gameday["gameday_id"], held_on=result.gameday["held_on"], style=result.gameday["style"]
+        gameday_id=result.gameday["gameday_id"],
+        held_on=result.gameday["held_on"],
+        style=result.gameday["style"],
     )
     both = pd.concat([again, here[here["experiment_key"].isin(again["experiment_key"])][list(again.columns)]])
     both = both.sort_values(["experiment_key", "held_on"], kind="stable")
@@ -269,7 +303,9 @@ def _history(result: GameDayResult) -> Panel:
         f"{count(both['experiment_key'].nunique(), 'experiment')} of this day ran at other GameDays too. Style, place and targets "
         "differ from time to time, so times are not averaged."
     )
-    return Panel("", body=f"<h3>The same experiments in other years</h3>{finding(text)}{table(both, columns)}")
+    return Panel(
+        "", body=f"<h3>The same experiments in other years</h3>{finding(text)}{table(both, columns)}"
+    )
 
 
 def scores(result: GameDayResult) -> Panel:
@@ -282,8 +318,12 @@ def scores(result: GameDayResult) -> Panel:
         "Teams stand by name; it is not a league table."
     )
     titles = dict(zip(result.table["experiment_key"], result.table["title"], strict=True))
-    mine = result.teams.assign(about=result.teams["experiment_key"].map(titles).fillna("outside the experiments"))
-    columns = [title for title in [*titles.values(), "outside the experiments"] if (mine["about"] == title).any()]
+    mine = result.teams.assign(
+        about=result.teams["experiment_key"].map(titles).fillna("outside the experiments")
+    )
+    columns = [
+        title for title in [*titles.values(), "outside the experiments"] if (mine["about"] == title).any()
+    ]
     grid = []
     for team, cells in mine.groupby("team", sort=True):
         row: dict[str, Any] = {"team": team}
@@ -309,7 +349,10 @@ def survey(result: GameDayResult) -> Panel:
     """What people answered before and after, with how many were asked and answered."""
     rows = result.tables["gameday_surveys"]
     if rows.empty:
-        return Panel("Nobody was asked before or after: trust and confidence were not measured.", body=_anchor("survey"))
+        return Panel(
+            "Nobody was asked before or after: trust and confidence were not measured.",
+            body=_anchor("survey"),
+        )
     share = rows["answered"].sum() / max(int(rows["asked"].sum()), 1)
     found = result.outcomes.set_index("outcome").loc["Trust and confidence grew"]
     text = (

@@ -22,7 +22,6 @@ _RELATIONS = {
 }
 
 
-
 def programme(table: pd.DataFrame, zone: str) -> go.Figure:
     """Every experiment a mark: when its fault began, on which targets, with which verdict."""
     rows = table[table["fault_started_at"].notna()]
@@ -69,7 +68,12 @@ def heroes(table: pd.DataFrame) -> go.Figure:
 
 
 def probes(
-    panels: list[dict[str, Any]], fault: tuple[Any, Any], events: pd.DataFrame, zone: str, *, row_height: int = 190
+    panels: list[dict[str, Any]],
+    fault: tuple[Any, Any],
+    events: pd.DataFrame,
+    zone: str,
+    *,
+    row_height: int = 190,
 ) -> go.Figure:
     """One row of axes per series: points, tolerance band, fault window shaded, the heroes' moments as lines.
 
@@ -191,7 +195,10 @@ def cells(table: pd.DataFrame) -> go.Figure:
     """Incidents a year in each cell, before and after, each with its 95 % interval."""
     figure = go.Figure()
     names = [label(f"{row.failure_class} in {row.service}", 34) for row in table.itertuples()]
-    for side, symbol, colour, shift in (("before", "circle-open", GREY, -0.14), ("after", "circle", BLUE, 0.14)):
+    for side, symbol, colour, shift in (
+        ("before", "circle-open", GREY, -0.14),
+        ("after", "circle", BLUE, 0.14),
+    ):
         figure.add_scatter(
             x=table[side], y=[i + shift for i in range(len(table))], mode="markers", name=side,
             marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2}},
