@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
+from .cli_causes import evaluate, label
 from .errors import InputError
 from .terminal import progress, safe, show, with_ranges
 
@@ -611,6 +612,9 @@ def _write_sample(folder: Path, seed: int, world: str, size: str) -> None:
     with progress("Simulating") as say:
         sample.write(folder, seed=seed, world=world, size=size, progress=lambda what: say(what, 0, 0))
 
+
+main.add_command(label)
+main.add_command(evaluate)
 
 if __name__ == "__main__":
     main()

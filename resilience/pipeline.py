@@ -17,7 +17,17 @@ import pandas as pd
 
 from . import reconcile, schema
 from .errors import InputError
-from .sources import corrections_file, datadog, gamedays, labels, reports, series, series_mapping, trackers
+from .sources import (
+    corrections_file,
+    datadog,
+    deployments,
+    gamedays,
+    labels,
+    reports,
+    series,
+    series_mapping,
+    trackers,
+)
 from .sources.problems import problem
 from .store import Commit, Store
 
@@ -78,6 +88,7 @@ def ingest(
     run.add_trackers(found["tracker"], kind)
     run.add_gamedays(found["gameday"])
     run.add_labels(found["labels"])
+    run.add_deployments(found["deployments"])
     run.skip(found["table"])
     run.add_series(
         [*((f, a, "csv") for f, a in found["csv"]), *((f, a, "json") for f, a in found["json"])], mapping
@@ -127,6 +138,8 @@ def _kind(file: Path, mapping: Path | None, forced: str | None) -> str:
         described = file.suffix == ".csv" and (mapping is not None or series_mapping.beside(file))
         if forced or (not described and trackers.recognise(file)):
             return "tracker"
+        if file.suffix == ".csv" and not described and deployments.recognise(file):
+            return "deployments"
         return file.suffix[1:]
     return "settings" if file.suffix in (".yml", ".yaml", ".parquet") else "report"
 
@@ -286,6 +299,16 @@ class _Run:
             rows = self._guarded(path, anchor, partial(labels.read, path))
             if rows is not None:
                 self._upsert("labels", rows)
+
+    def add_deployments(self, files: Sequence[tuple[Path, Path]]) -> None:
+        """Exports overlap and forget, as trackers' do: a deployment that is gone from the file stays."""
+        for i, (path, anchor) in enumerate(files):
+            self._say("deployments", i, len(files))
+            uri = path.resolve().relative_to(anchor).as_posix()
+            read = self._guarded(path, anchor, partial(deployments.read, path, uri))
+            if read is not None:
+                self._problems.append(read.problems)
+                self._upsert("deployments", read.deployments)
 
     def add_series(self, files: Sequence[tuple[Path, Path, str]], mapping: Path | None) -> None:
         batch: list[pd.DataFrame] = []

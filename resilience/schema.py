@@ -448,6 +448,7 @@ class Deployments(_Table):
     environment: str = _maybe("Where, as written")
     version: str = _maybe("Version, as written")
     team: str = _maybe("Team, as written")
+    kind: str = _maybe("release, rollback, migration or the like, as written")
     source: str = _column("System it was fetched from")
 
 

@@ -18,7 +18,14 @@ from .store import Store, content_hash
 
 REQUESTS = "trace.http.request.hits"
 _REPORT_TABLES = {
-    "failure_classes": ("incidents", "incident_links", "labels", "corrections"),
+    "failure_classes": (
+        "incidents",
+        "incident_links",
+        "incident_factors",
+        "labels",
+        "deployments",
+        "corrections",
+    ),
     "time_to_restore": ("incidents", "incident_links", "corrections"),
     "capacity": ("gamedays", "corrections"),
 }
@@ -76,7 +83,12 @@ def traffic(store: Store, metric: str | None = None) -> tuple[str, float] | None
 
 def labels(store: Store) -> pd.DataFrame:
     """Human labels under the id that a linked incident is counted by; of two by one person, the later."""
-    rows, found = table(store, "labels"), merged(store).incidents
+    return counted_by(store, table(store, "labels"))
+
+
+def counted_by(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
+    """`rows` of the table labels, such as those of a file, under the id that a linked incident is counted by."""
+    found = merged(store).incidents
     linked = found[["incident_id", "linked_ids"]].dropna()
     counted = {other: row.incident_id for row in linked.itertuples() for other in row.linked_ids.split(", ")}
     rows = rows.assign(incident_id=rows["incident_id"].replace(counted)).sort_values(

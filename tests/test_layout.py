@@ -34,8 +34,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sync_records": BASE | {"sources", "store", "archive", "sync"},
     "report": BASE | {"store", "analysis", "workspace", "views", "pipeline"},
     "terminal": set(),
+    "cli_causes": BASE | {"terminal", "sources", "store", "analysis", "workspace", "views"},
     "cli": BASE
-    | {"terminal"}
+    | {"terminal", "cli_causes"}
     | {"sources", "store", "analysis", "sample", "workspace", "views", "pipeline", "report"}
     | {"archive", "clean", "sync", "sync_records"},
 }

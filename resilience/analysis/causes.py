@@ -31,9 +31,10 @@ class Causes:
     """A class for every report. `table`, one row per incident, in the order given:
 
     incident_id; failure_class ('unknown' where nothing is likely enough); probability that it is the main cause (null
-    where unknown); second_class and second_probability (the next likely; where unknown, the best guess; of a human
-    label, the second cause it names, without a probability); decided_by ('label', 'model' or 'none'); phrases (what
-    in the report moved it, joined by '; '); note (what a reader should know, such as annotators who disagree); and
+    where unknown); second_class and second_probability (a second cause, for reports that seem to have two; where
+    unknown, the best guess; of a human label, the second cause it names, without a probability); decided_by ('label',
+    'model' or 'none'); phrases (what in the report moved it, joined by '; '); mechanisms (tags such as cascade, joined
+    by ', '); note (what a reader should know, such as annotators who disagree); and
     p_<class> for every class and p_unknown, which add up to 1. A report without a class has p_unknown = 1, so that
     its doubt reaches every total instead of being spread over the classes. `kinds`: kinds of incident in it.
     """
@@ -80,6 +81,13 @@ def classify(
         [texts[row] for row in votes["row"]], list(votes["failure_class"]), list(votes["share"])
     )
     table = _table(ids, texts, model, votes)
+    told = [
+        taxonomy.mechanisms_in(f"{text}\n{whole}")
+        for text, whole in zip(texts, incidents["text"].fillna(""), strict=True)
+    ]
+    table.insert(
+        list(table).index("note"), "mechanisms", pd.array([", ".join(m) or None for m in told], dtype="str")
+    )
     kinds = tuple(sorted(incidents["kind"].dropna().unique())) if "kind" in incidents else ()
     said = " ".join(
         filter(None, [_classify_text(table, model, taxonomy, left_out), linking.sentence(incidents)])
@@ -91,7 +99,7 @@ def _table(ids: pd.Series, texts: list[str], model: CauseClassifier, votes: pd.D
     names = np.array([*model.classes_, UNKNOWN], dtype=object)
     rows, voted = np.arange(len(texts)), votes["row"].to_numpy(dtype=int)
     found = model.predict_proba(texts)
-    sure = found.max(axis=1, initial=0) >= model.threshold
+    sure = found.max(axis=1, initial=0) >= model.threshold_
     labelled = np.isin(rows, voted)
     modelled = np.where((sure & ~labelled)[:, None], found, 0.0)
     shares = np.column_stack([modelled, (~sure & ~labelled).astype(float)])
@@ -107,6 +115,8 @@ def _table(ids: pd.Series, texts: list[str], model: CauseClassifier, votes: pd.D
     second = np.where(guessed, found.argmax(axis=1) if len(rows) else second, second)
     next_probability = np.where(guessed, found.max(axis=1, initial=0), next_probability)
     notes: list[str | None] = [None] * len(rows)
+    two = np.isin(rows, voted) | guessed | (model.second_of(found) != "")
+    next_probability = np.where(two, next_probability, 0.0)
     seconds = [names[j] if p > 0 else None for j, p in zip(second, next_probability, strict=True)]
     for row in np.unique(voted).tolist():
         group = votes[voted == row]
@@ -178,10 +188,11 @@ def distribution(causes: Causes) -> Distribution:
     return Distribution(found, f"{text} {causes.linked}".strip())
 
 
-def report_texts(incidents: pd.DataFrame) -> list[str]:
+def report_texts(incidents: pd.DataFrame, *, masked: bool = False) -> list[str]:
     """What the classifier reads of each report: title, summary, and its sections on the cause, or else its opening.
 
-    Sections on repair, lessons and actions name what was done, often in the words of another class.
+    Sections on repair, lessons and actions name what was done, often in the words of another class. `masked`: the
+    other way round, title, summary and the opening of what stands outside of the sections on the cause.
     """
     given = (
         incidents[["title", "summary", "text"]]
@@ -189,13 +200,14 @@ def report_texts(incidents: pd.DataFrame) -> list[str]:
         .where(incidents[["title", "summary", "text"]].notna(), "")
     )
     return [
-        "\n".join(part for part in (title, summary, _about_cause(text)) if part)
+        "\n".join(part for part in (title, summary, _about_cause(text, masked)) if part)
         for title, summary, text in given.itertuples(index=False)
     ]
 
 
-def _about_cause(text: str) -> str:
+def _about_cause(text: str, masked: bool = False) -> str:
     kept: list[str] = []
+    rest: list[str] = []
     inside = False
     for line in text.splitlines():
         heading = _HEADING.match(line) if len(line) < 160 else None
@@ -203,7 +215,12 @@ def _about_cause(text: str) -> str:
             inside = bool(_CAUSE_HEADING.search(heading[heading.lastgroup or 0]))
         elif inside:
             kept.append(line)
-    return "\n".join(kept) if kept else " ".join(text[: 20 * OPENING_WORDS].split()[:OPENING_WORDS])
+        else:
+            rest.append(line)
+    if kept and not masked:
+        return "\n".join(kept)
+    opening = " ".join(rest) if masked else text
+    return " ".join(opening[: 20 * OPENING_WORDS].split()[:OPENING_WORDS])
 
 
 _TEXT_COLUMNS = ("incident_id", "failure_class", "second_class", "decided_by", "phrases", "note")
@@ -254,7 +271,7 @@ def _classify_text(
     by = table["decided_by"].value_counts()
     says = [
         f"{len(table)} reports: {by.get('label', 0)} classed by people, {by.get('model', 0)} by the model, "
-        f"{by.get('none', 0)} unknown because no class reaches {model.threshold:.0%} (taxonomy {taxonomy.version})."
+        f"{by.get('none', 0)} unknown because no class reaches {model.threshold_:.0%} (taxonomy {taxonomy.version})."
     ]
     if not model.n_labels_:
         says.append("No labels yet: the model goes by the taxonomy's phrases alone.")

@@ -17,11 +17,18 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from ..errors import InputError
+from . import calibration
 from .taxonomy import UNKNOWN, Taxonomy, packaged
 
 MIN_LABELS = 30  # below this there is too little to calibrate with, and the combination is used as it stands
+PLENTY = 600  # labels of which a third, held out once, is enough to calibrate with
 EARNED = 30  # labels at which the words of reports have earned half of the weight that they end with
-MOST_TERMS = 20_000  # words, and as many character sequences, by frequency
+MOST_TERMS = 12_000  # words, and as many character sequences, by frequency
+TEMPERATURES = (0.5, 3.0)  # reports of one team share sentences, and held-out folds of them look too sure
+THRESHOLDS = (0.25, 0.6)  # between which the risk-coverage curve of few reports is believed
+SECOND = (
+    0.2  # probability from which a second class is said; of 68 said so, 81 % had two causes (icco, held out)
+)
 ALIKE = 0.6  # cosine of two texts above which they tell the same story, and may not be split over folds
 
 
@@ -30,22 +37,31 @@ class CauseClassifier(ClassifierMixin, BaseEstimator):
 
     Two logistic regressions, one on counts of the taxonomy's phrases and one on TF-IDF of words and of characters,
     joined by the geometric mean of their probabilities (METHODS.md; the words reach their half as labels come in)
-    and sharpened or softened by one temperature that is fitted on held-out folds. The taxonomy itself is training
-    data: each class's phrases, definition and examples stand in as a few reports. So `fit([], [])` works and gives
-    the rules as a prior, every class is known from the first label on, a class may have one example or none, and
-    each label moves the result.
+    and sharpened or softened by one temperature that is fitted on held-out folds: one number, so that a class with a
+    single example cannot upset it. The taxonomy itself is training data: each class's phrases, definition and examples
+    stand in as a few reports. So `fit([], [])` works and gives the rules as a prior, every class is known from the
+    first label on, a class may have one example or none, and each label moves the result.
 
     Parameters: `taxonomy` (the packaged one where None); `threshold`, the probability under which `predict` says
-    'unknown' (0 forces a class); `prior`, how many reports a class's phrases weigh. Reports labelled 'unknown'
-    teach nothing and are passed over. Nothing is random.
+    'unknown' (0 forces a class; None takes it from the risk-coverage curve of held-out folds, see `unknown_cost`);
+    `prior`, how many reports a class's phrases weigh; `unknown_cost`, what an 'unknown' costs against a wrong class.
+    Reports labelled 'unknown' teach nothing and are passed over. Nothing is random.
 
-    Attributes: `classes_` (sorted names, without 'unknown'), `n_labels_`, `temperature_` (1 = not calibrated).
+    Attributes: `classes_` (sorted names, without 'unknown'), `n_labels_`, `temperature_` (1 = not calibrated),
+    `threshold_` (1 - unknown_cost where there are too few labels for a curve).
     """
 
-    def __init__(self, taxonomy: Taxonomy | None = None, threshold: float = 0.4, prior: float = 3.0) -> None:
+    def __init__(
+        self,
+        taxonomy: Taxonomy | None = None,
+        threshold: float | None = None,
+        prior: float = 3.0,
+        unknown_cost: float = 0.6,
+    ) -> None:
         self.taxonomy = taxonomy
         self.threshold = threshold
         self.prior = prior
+        self.unknown_cost = unknown_cost
 
     def fit(
         self, texts: Sequence[str], labels: Sequence[str], sample_weight: Sequence[float] | None = None
@@ -75,7 +91,7 @@ class CauseClassifier(ClassifierMixin, BaseEstimator):
             stand_ins += told
             owners += [int(np.searchsorted(self.classes_, entry.name))] * len(told)
         own = [str(texts[int(i)]) for i in kept]
-        most = {"sublinear_tf": True, "max_features": MOST_TERMS}
+        most = {"sublinear_tf": True, "max_features": MOST_TERMS, "dtype": np.float32}
         self._words = TfidfVectorizer(ngram_range=(1, 2), stop_words="english", **most)
         self._chars = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), **most)
         every = sparse.hstack(
@@ -86,8 +102,9 @@ class CauseClassifier(ClassifierMixin, BaseEstimator):
         with threadpool_limits(
             1
         ):  # threads gain nothing at this size, and cost several times over on a busy machine
-            self.temperature_ = self._calibrate(phrases, words, y, weight)
+            self.temperature_, found = self._calibrate(phrases, words, y, weight)
             self._models = self._train(phrases, words, y, weight)
+        self.threshold_ = found if self.threshold is None else self.threshold
         return self
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
@@ -104,7 +121,22 @@ class CauseClassifier(ClassifierMixin, BaseEstimator):
         """The most probable class of each text, or 'unknown' where its probability is under the threshold."""
         found = self.predict_proba(texts)
         best = self.classes_[found.argmax(axis=1)] if len(found) else np.empty(0, dtype=str)
-        return np.where(found.max(axis=1, initial=0) < self.threshold, UNKNOWN, best)
+        return np.where(found.max(axis=1, initial=0) < self.threshold_, UNKNOWN, best)
+
+    def predict_second(self, texts: Sequence[str]) -> np.ndarray:
+        """The second cause of each text that seems to have two, or ''; never the class that `predict` gives."""
+        return self.second_of(self.predict_proba(texts))
+
+    def second_of(self, probabilities: np.ndarray) -> np.ndarray:
+        """`predict_second` for rows that `predict_proba` gave."""
+        if not len(probabilities):
+            return np.empty(0, dtype=str)
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        rows = np.arange(len(order))
+        said = (probabilities[rows, order[:, 1]] >= SECOND) & (
+            probabilities[rows, order[:, 0]] >= self.threshold_
+        )
+        return np.where(said, self.classes_[order[:, 1]], "")
 
     def explain(self, texts: Sequence[str], classes: Sequence[str], top: int = 5) -> list[str]:
         """For each text, the words in it that speak most for the class named beside it, joined by '; '."""
@@ -173,21 +205,29 @@ class CauseClassifier(ClassifierMixin, BaseEstimator):
 
     def _calibrate(
         self, phrases: np.ndarray, words: sparse.csr_matrix, y: np.ndarray, weight: np.ndarray
-    ) -> float:
-        """Temperature with the least log loss on held-out folds that keep near-duplicates together."""
-        group = near_duplicates(words)
-        if len(y) < MIN_LABELS or len(set(group)) < 3:
-            return 1.0
+    ) -> tuple[float, float]:
+        """Temperature with the least log loss on held-out folds that keep near-duplicates together, and the threshold
+        from the risk-coverage curve of these folds."""
+        group = near_duplicates(words[:, : len(self._words.vocabulary_)]) if len(y) >= MIN_LABELS else y[:0]
+        if len(set(group)) < 3:
+            return 1.0, 1 - self.unknown_cost
+        folds = list(GroupKFold(3, shuffle=True, random_state=0).split(phrases, groups=group))
+        if len(y) >= PLENTY:
+            folds = folds[:1]
         scores = np.empty((len(y), len(self.classes_)))
-        for train, test in GroupKFold(3, shuffle=True, random_state=0).split(phrases, groups=group):
+        for train, test in folds:
             models = self._train(phrases[train], words[train], y[train], weight[train])
             scores[test] = self._scores(models, phrases[test], words[test])
-        rows = np.arange(len(y))
+        held = np.sort(np.concatenate([test for _, test in folds]))
+        scores, y, weight = scores[held], y[held], weight[held]
 
         def loss(temperature: float) -> float:
-            return float(-(weight * np.log(_softmax(scores / temperature)[rows, y] + 1e-12)).sum())
+            return calibration.log_loss(_softmax(scores / temperature), y, weight)
 
-        return float(optimize.minimize_scalar(loss, bounds=(0.3, 3.0), method="bounded").x)
+        temperature = float(optimize.minimize_scalar(loss, bounds=TEMPERATURES, method="bounded").x)
+        found = _softmax(scores / temperature)
+        curve = calibration.risk_coverage(found.max(axis=1), found.argmax(axis=1) == y, weight)
+        return temperature, calibration.threshold(curve, self.unknown_cost, THRESHOLDS)
 
 
 def near_duplicates(vectors: sparse.csr_matrix) -> np.ndarray:

@@ -22,6 +22,7 @@ UNKNOWN = "unknown"
 MAX_WORDS = 4000  # of a report; the cause stands well before
 HINT = 0.3  # what a hint counts against a phrase
 GAP = 4  # words that ' .. ' may span
+LONGEST = 40  # characters that the first word of a phrase may have
 _WORD = re.compile(r"[a-z0-9]+")
 _SENTENCE = re.compile(r"[.!?;:\n]+(?=\s|$)")
 _CAUSE = frozenset(
@@ -65,6 +66,7 @@ class Taxonomy:
     classes: tuple[Entry, ...]
     mechanisms: tuple[Entry, ...]
     unknown: Entry
+    written_from: tuple[str, ...]  # names of the corpora that were read when the phrases were written
     _index: dict[str, list[tuple[tuple[str, ...], str, float]]] = field(repr=False, compare=False)
 
     @property
@@ -75,16 +77,19 @@ class Taxonomy:
     def hits(self, text: str) -> list[Hit]:
         """Phrases of the classes in `text`, in order. A sentence that speaks of causes counts double, one that speaks of
         remedies half; a negated phrase does not count."""
-        return [Hit(*hit) for hit in self._found(text) if hit[0] in self._class_names]
+        names = frozenset(self.names)
+        return [Hit(*hit) for hit in self._found(text) if hit[0] in names]
 
     def mechanisms_in(self, text: str) -> list[str]:
         """Names of the mechanisms that `text` mentions, in the order of the file."""
         seen = {name for name, _, _ in self._found(text)}
         return [entry.name for entry in self.mechanisms if entry.name in seen]
 
-    @property
-    def _class_names(self) -> frozenset[str]:
-        return frozenset(self.names)
+    def _starting(self, word: str) -> Iterator[tuple[tuple[str, ...], str, float]]:
+        """Patterns whose first word may be `word`: those that begin with it, and those with an ending left open."""
+        yield from self._index.get(word, ())
+        for length in range(2, min(len(word), LONGEST) + 1):
+            yield from self._index.get(word[:length] + "*", ())
 
     def _found(self, text: str) -> Iterator[tuple[str, str, float]]:
         left = MAX_WORDS
@@ -96,7 +101,7 @@ class Taxonomy:
             taken: dict[str, int] = {}  # class -> end of its last phrase: words inside it count once
             for start, word in enumerate(words):
                 ends: dict[str, tuple[int, float]] = {}
-                for pattern, name, weight in self._index.get(word[:2], ()):
+                for pattern, name, weight in self._starting(word):
                     ends[name] = max(ends.get(name, (0, 0.0)), (_match(pattern, words, start), weight))
                 for name, (end, weight) in ends.items():
                     denied = _NEGATION.intersection(words[max(0, start - 3) : start])
@@ -159,6 +164,7 @@ def parse(text: str, where: str = "taxonomy") -> Taxonomy:
             for part in ("classes", "mechanisms")
         }
         version = str(given["version"])
+        read = _texts(given, "written_from")
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"This is not a taxonomy: {error!r:.200}.", where=where, remedy=remedy) from None
     classes = tuple(entry for entry in entries["classes"] if entry.name != UNKNOWN)
@@ -173,13 +179,14 @@ def parse(text: str, where: str = "taxonomy") -> Taxonomy:
                 if (
                     not pattern
                     or len(pattern[0]) < 1 + 2 * pattern[0].endswith("*")
+                    or len(pattern[0]) > LONGEST
                     or ".." in pattern[:: len(pattern) - 1 or 1]
                 ):
                     raise InputError(
                         f"'{phrase}' of {entry.name} cannot be matched.", where=where, remedy=remedy
                     )
-                index[pattern[0][:2]].append((pattern, entry.name, weight))
-    return Taxonomy(version, classes, entries["mechanisms"], unknown[0], dict(index))
+                index[pattern[0]].append((pattern, entry.name, weight))
+    return Taxonomy(version, classes, entries["mechanisms"], unknown[0], read, dict(index))
 
 
 _LISTS = ("examples", "phrases", "hints")

@@ -21,7 +21,7 @@ def counts(table: pd.DataFrame, x: str, *, zero: bool = True) -> go.Figure:
     rows = table.sort_values("expected", ascending=False, kind="stable")
     figure = go.Figure()
     figure.add_scatter(
-        x=rows["expected"], y=[label(g) for g in rows["group"]], mode="markers",
+        x=rows["expected"], y=[label(g, 30) for g in rows["group"]], mode="markers",
         marker={
             "size": 11, "color": [GREY if g == "unknown" else BLUE for g in rows["group"]],
             "symbol": ["circle-open" if g == "unknown" else "circle" for g in rows["group"]],
