@@ -219,8 +219,8 @@ def _kept_file(store: Store, *rows: pd.DataFrame) -> Path | None:
         return None
     code = Path(__file__).parent
     parts = [content_hash(part) for part in rows]
-    for path in sorted(p for p in (code / "analysis").iterdir() if p.suffix in (".py", ".yml")):
-        parts.append(hashlib.sha256(path.read_bytes()).hexdigest())
+    files = sorted(p for p in (code / "analysis").iterdir() if p.suffix in (".py", ".yml"))
+    parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     return root / "_kept" / f"classes-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:32]}.parquet"
 
 
@@ -229,7 +229,12 @@ def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) ->
     if notebook == "gameday":
         day = str(parameters["gameday_id"])
         own, near = gameday_tables(store, day), gameday_context(store, day)
-        both = {name: pd.concat([own[name], near[name]], ignore_index=True) for name in own}
+        both = {
+            name: pd.concat([own[name], near[name]]).drop_duplicates(
+                list(schema.key(name)), ignore_index=True
+            )
+            for name in own
+        }
         read = {name: store.load(name) for name in ("incidents", "incident_links", "labels", "corrections")}
         return {**near, **both, **read}
     tables = {name: store.load(name) for name in _REPORT_TABLES[notebook]}

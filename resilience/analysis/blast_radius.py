@@ -12,6 +12,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ..errors import InputError
+from . import movement
+from .steady_state import fault_window
+
 RELATIONS = ("target", "declared", "surprise", "no graph")
 COLUMNS = ["experiment_key", "service", "relation", "path", "metric", "at", "earliest", "latest", "after_min"]
 
@@ -155,7 +159,37 @@ class _Graph:
 
 
 def movements(experiments: pd.DataFrame, series: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Which services' series left their usual band while each fault was there, and how many services had a series."""
-    return pd.DataFrame(
-        {name: [] for name in ("experiment_key", "service", "metric", "at", "earliest", "latest")}
-    ), {}
+    """Rows of `moved` for `radius`, and how many services could be judged per experiment.
+
+    `series`: fine series of services around the faults. What is usual is taken from the hours before the first fault
+    of the day; a fault without enough of them is left out, and so counts as not watched.
+    """
+    series = series[series["scope"].str.contains("service:", regex=False)]
+    ran = experiments[experiments["fault_started_at"].notna()]
+    watched: dict[str, int] = {}
+    rows = []
+    if ran.empty or series.empty:
+        return pd.DataFrame(columns=list(MOVED)), watched
+    first = ran["fault_started_at"].min()
+    for row in ran.itertuples():
+        span = fault_window(row)
+        if span is None or span[1] <= span[0]:
+            continue
+        lead = min(pd.Timedelta(minutes=float(row.planned_min)), _MOST_LEAD)
+        near = series[(series["at"] < span[1] + lead) & (series["at"] >= first - _USUAL)]
+        try:
+            found = movement.moved(near, span, (first - _USUAL, first), lead=lead).table
+        except InputError:  # no fault-free time before, or nothing recorded: not measured, and said so
+            continue
+        known = found[found["moved"].notna() & found["service"].notna()]
+        watched[row.experiment_key] = int(known["service"].nunique())
+        rows += [
+            (row.experiment_key, m.service, m.metric, m.onset_at, m.earliest, m.latest)
+            for m in known[known["moved"].astype(bool)].itertuples()
+        ]
+    return pd.DataFrame(rows, columns=list(MOVED)), watched
+
+
+MOVED = ("experiment_key", "service", "metric", "at", "earliest", "latest")
+_USUAL = pd.Timedelta(hours=6)
+_MOST_LEAD = pd.Timedelta(minutes=30)

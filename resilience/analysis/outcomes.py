@@ -45,7 +45,7 @@ def _hidden(day: Any) -> Finding:
             f"{row.service} in {_title(day, row.experiment_key)}" for row in found.head(3).itertuples()
         )
         more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
-        said = f"{_n(len(found), 'service')} moved without a declared connection: {pairs}{more}. Candidates, to be confirmed."
+        said = f"{_n(len(found), 'service')} moved without a declared connection: {pairs}{more}. To be confirmed."
         return Finding(EVIDENCED, said, "blast-radius")
     ran = sum(1 for n in day.blast.watched.values() if n)
     return Finding(

@@ -110,6 +110,8 @@ def told(experiments: pd.DataFrame, notes: pd.DataFrame) -> pd.DataFrame:
     start = experiments.set_index("experiment_key")["fault_started_at"].dropna()
     sent = sent[sent["experiment_key"].isin(start.index)].sort_values(["at", "position"])
     first = sent.drop_duplicates(["experiment_key", "audience"])[["experiment_key", "audience", "at", "text"]]
+    if first.empty:
+        return first.assign(inform_min=pd.Series(dtype=float))
     after = (first["at"] - first["experiment_key"].map(start)) / pd.Timedelta(minutes=1)
     return first.assign(inform_min=after.astype(float)).reset_index(drop=True)
 

@@ -123,7 +123,8 @@ def outcomes(result: GameDayResult) -> Panel:
         for row in result.outcomes.itertuples()
     )
     text = (
-        "What GameDays are held for, one by one. “Evidenced” says that it was seen on this day; nothing is added up, and what "
+        "What GameDays are held for, one by one. “Evidenced” says that it was seen on this day; nothing is added up, "
+        "and what "
         "nobody measured is not counted as missed."
     )
     body = (
@@ -184,7 +185,8 @@ def blast_radius(result: GameDayResult) -> Panel:
         else "no dependencies are declared in the store, so none can be called a surprise"
     )
     text = (
-        f"{count(len(moved), 'movement')} of a service during a fault; {len(surprises)} of them neither a target nor joined to "
+        f"{count(len(moved), 'movement')} of a service during a fault; {len(surprises)} of them neither a target nor "
+        "joined to "
         f"one ({graph}). Moving at the same time is a hint, not a proof: confirm each by an experiment."
     )
     if moved.empty:
@@ -200,7 +202,8 @@ def blast_radius(result: GameDayResult) -> Panel:
         title=first["experiment_key"].map(titles), clock=first["at"].dt.tz_convert(zone).dt.strftime("%H:%M")
     )
     columns = {
-        "title": "Experiment", "service": "Service", "relation": "Relation", "path": "Declared way", "metric": "First metric",
+        "title": "Experiment", "service": "Service", "relation": "Relation", "path": "Declared way",
+        "metric": "First metric",
         "clock": "Moved at", "after_min": "After the fault (min)",
     }  # fmt: skip
     return Panel(text, figures.blast(shown, titles), table(listed, columns), _anchor("blast-radius"))
@@ -263,7 +266,8 @@ def changed(result: GameDayResult) -> Panels:
             "before_unknown": "Class unknown, before", "after_unknown": "Class unknown, after", "verdict": "Verdict",
         }  # fmt: skip
         single = (
-            " Single cells are exploratory (their verdicts are adjusted for how many were looked at); an incident may strike "
+            " Single cells are exploratory (their verdicts are adjusted for how many were looked at); an incident "
+            "may strike "
             "several. The class is the likeliest one; incidents of unknown class are counted apart."
         )
         drawn = figures.cells(cells) if len(cells) <= _MOST_CELLS else None
@@ -300,7 +304,8 @@ def _history(result: GameDayResult) -> Panel:
         "fallback": "Fallback",
     }  # fmt: skip
     text = (
-        f"{count(both['experiment_key'].nunique(), 'experiment')} of this day ran at other GameDays too. Style, place and targets "
+        f"{count(both['experiment_key'].nunique(), 'experiment')} of this day ran at other GameDays too. Style, "
+        "place and targets "
         "differ from time to time, so times are not averaged."
     )
     return Panel(
@@ -356,7 +361,8 @@ def survey(result: GameDayResult) -> Panel:
     share = rows["answered"].sum() / max(int(rows["asked"].sum()), 1)
     found = result.outcomes.set_index("outcome").loc["Trust and confidence grew"]
     text = (
-        f"Mean answers before and after to {count(rows['question'].nunique(), 'question')}; {share:.0%} of those asked answered. "
+        f"Mean answers before and after to {count(rows['question'].nunique(), 'question')}; {share:.0%} of those "
+        "asked answered. "
         f"Trust and confidence: {found['state']}. Who answers before and after may differ, so a change is a hint."
     )
     columns = {
