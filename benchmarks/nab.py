@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import erfc, sqrt
 from pathlib import Path
@@ -152,14 +152,18 @@ def ours(file: Labelled) -> np.ndarray:
     return onset.scores(file.value, file.at)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=FOLDER, metavar="FOLDER")
-    folder = parser.parse_args().folder
+    folder = parser.parse_args(arguments).folder
+    if not (folder / "data").is_dir():
+        print(f"NAB is not at {folder.name}: name a folder with its data, labels and profiles. Left out.")
+        return 0
     files = read(folder)
     by_detector = {"onset": {file.name: ours(file) for file in files}}
     if (folder / "results" / "windowedGaussian").is_dir():
-        by_detector["windowed Gaussian, as published"] = published(folder, files)
+        by_detector["windowed Gaussian"] = {file.name: windowed_gaussian(file) for file in files}
+        by_detector["the same with six digits, as given"] = published(folder, files)
     print(
         f"NAB, {len(files)} files, {sum(len(f.windows) for f in files)} windows; no training, one setting for all files."
     )
@@ -174,4 +178,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

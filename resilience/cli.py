@@ -315,6 +315,95 @@ def capacity(
 
 
 @main.command()
+@click.option("--experiments", is_flag=True, help="Faults of GameDays instead of incidents.")
+@click.option("--monitors", is_flag=True, help="What a monitor on each series would have told, and cried.")
+@click.option("--service", "services", multiple=True, help="Only of this service; may be repeated.")
+@_reading
+def onsets(experiments: bool, monitors: bool, services: tuple[str, ...], root: str | None, form: str) -> None:
+    """When each incident began by its metrics, beside when it is said to have begun."""
+    from . import views
+    from .analysis import anchors
+    from .analysis import monitors as judged
+
+    if experiments and monitors:
+        raise InputError("A monitor is judged by incidents.", remedy="Give --experiments or --monitors.")
+    store = _store(root)
+    series = views.recorded(store, services or None)
+    if experiments:
+        targets = views.table(store, "experiment_targets")
+        found = anchors.of_experiments(views.table(store, "experiments"), targets, series)
+    else:
+        incidents = views.incidents(store, kind="real")
+        of = views.incident_services(incidents)
+        if services:
+            of = of[of["service"].isin(services)]
+            incidents = incidents[incidents["incident_id"].isin(of["incident_id"])].reset_index(drop=True)
+        if monitors:
+            result = judged.judge(series, incidents, of)
+            show(result.table, form, result.text)
+            return
+        found = anchors.of_incidents(incidents, of, series)
+    table = found.table
+    if form == "table":  # what fits a line
+        table = table.drop(columns=["detected_at", "kind", "n_searched"], errors="ignore")
+    show(table, form, found.text)
+
+
+@main.command()
+@click.option("--metric", help="Metric that says how busy a service is [default: request hits].")
+@click.option("--zone", help="IANA zone [default: the workspace's].")
+@_reading
+def dependencies(metric: str | None, zone: str | None, root: str | None, form: str) -> None:
+    """Services that move or fail together although nobody declares it: candidates to verify by experiment."""
+    from . import views
+    from .analysis import dependencies as analysis
+
+    store = _store(root)
+    usual = views.traffic(store, metric) or (metric or views.REQUESTS, 3600)
+    found = analysis.candidates(
+        views.series_at(store, usual[0], 3600),
+        views.table(store, "service_edges"),
+        views.incident_services(views.incidents(store, kind="real")),
+        metric=usual[0],
+        zone=zone or _workspace().zone,
+    )
+    show(
+        found.table.drop(columns=["p_series", "p_incidents"]) if form == "table" else found.table,
+        form,
+        found.text,
+    )
+
+
+@main.command()
+@click.argument("start")
+@click.argument("end")
+@click.option(
+    "--reference", nargs=2, metavar="FROM TO", help="Fault-free time [default: the day before START]."
+)
+@_reading
+def roots(start: str, end: str, reference: tuple[str, str] | None, root: str | None, form: str) -> None:
+    """Where trouble between START and END (ISO with offset) may have begun: services in the order to look at."""
+    import pandas as pd
+
+    from . import views
+    from .analysis import dependencies as analysis
+
+    window = _moment(start), _moment(end)
+    day = window[0] - timedelta(days=1)
+    calm = (day, window[0]) if reference is None else (_moment(reference[0]), _moment(reference[1]))
+    store = _store(root)
+    spans = min(calm[0], day), max(calm[1], window[1])
+    series = views.table(store, "series", between=spans)
+    if series.empty:
+        raise InputError(
+            "Nothing was recorded then.", where=f"{start} to {end}", remedy="Ingest series of that time."
+        )
+    window_at, calm_at = (tuple(map(pd.Timestamp, span)) for span in (window, calm))
+    found = analysis.rank(series, window_at, calm_at, analysis.calls(views.table(store, "service_edges")))
+    show(found.table, form, found.text)
+
+
+@main.command()
 @_reading
 def gamedays(root: str | None, form: str) -> None:
     """GameDays in the store, each with its experiments and their verdicts."""

@@ -22,6 +22,7 @@ from .sources import (
     datadog,
     deployments,
     gamedays,
+    graph,
     labels,
     reports,
     series,
@@ -61,7 +62,7 @@ def ingest(
     corrections: Path | None = None,
     progress: Progress | None = None,
 ) -> Ingested:
-    """Read reports, tracker exports, series, GameDays and labels under `paths` into `store`.
+    """Read reports, tracker exports, series, GameDays, labels and service graphs under `paths` into `store`.
 
     Files are recognised by name, JSON and CSV also by content; `kind` (of `trackers.KINDS`) says that every JSON and
     CSV file here is an export of that tracker. Then incidents of several sources are linked, and the entries of the
@@ -88,6 +89,7 @@ def ingest(
     run.add_trackers(found["tracker"], kind)
     run.add_gamedays(found["gameday"])
     run.add_labels(found["labels"])
+    run.add_graphs(found["graph"])
     run.add_deployments(found["deployments"])
     run.skip(found["table"])
     run.add_series(
@@ -134,6 +136,8 @@ def _kind(file: Path, mapping: Path | None, forced: str | None) -> str:
         return "gameday"
     if file.name == "root_cause.csv":
         return "labels"
+    if file.parent.name == graph.FOLDER and file.suffix in graph.SUFFIXES:
+        return "graph"
     if file.suffix in (".csv", ".json"):
         described = file.suffix == ".csv" and (mapping is not None or series_mapping.beside(file))
         if forced or (not described and trackers.recognise(file)):
@@ -299,6 +303,17 @@ class _Run:
             rows = self._guarded(path, anchor, partial(labels.read, path))
             if rows is not None:
                 self._upsert("labels", rows)
+
+    def add_graphs(self, files: Sequence[tuple[Path, Path]]) -> None:
+        """A file's calls and services replace those that it held before."""
+        for i, (path, anchor) in enumerate(files):
+            self._say("graphs", i, len(files))
+            uri = path.resolve().relative_to(anchor).as_posix()
+            read = self._guarded(path, anchor, partial(graph.read, path, uri))
+            if read is not None:
+                self._problems.append(read.problems)
+                self._upsert("service_edges", read.edges, "source", [uri])
+                self._upsert("services", read.services, "source", [uri])
 
     def add_deployments(self, files: Sequence[tuple[Path, Path]]) -> None:
         """Exports overlap and forget, as trackers' do: a deployment that is gone from the file stays."""

@@ -426,7 +426,7 @@ class SloHistory(_Table):
 
 
 class ServiceEdges(_Table):
-    """One row per relation of the service catalog, declared or discovered."""
+    """One row per relation of services: of the catalog, declared or discovered, or a call that a graph file holds."""
 
     edge_id: str = _column("Identifier given by the source")
     from_kind: str = _column("Kind of the first, e.g. service, api, team")
@@ -436,6 +436,16 @@ class ServiceEdges(_Table):
     to_name: str = _column("Name of the second")
     origin: str = _maybe("Where the catalog has it from, e.g. schema or discovery")
     source: str = _column("System it was fetched from")
+
+
+class Services(_Table):
+    """One row per service that a graph file describes. Services are in other tables too; this one says what they are."""
+
+    service: str = _column("Service name")
+    team: str = _maybe("Team that owns it")
+    criticality: pd.Int64Dtype = _maybe("1 is most critical, as the file's owner counts", ge=1)
+    kind: str = _maybe("Kind as written, e.g. page, office, machine")
+    source: str = _column("File it came from")
 
 
 class Deployments(_Table):
@@ -481,6 +491,7 @@ TABLES: dict[str, tuple[type[pa.DataFrameModel], tuple[str, ...]]] = {
     "monitors": (Monitors, ("monitor_id",)),
     "slo_history": (SloHistory, ("slo_id", "month_at")),
     "service_edges": (ServiceEdges, ("edge_id",)),
+    "services": (Services, ("service",)),
     "deployments": (Deployments, ("deployment_id",)),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,29 @@ def series_at(store: Store, metric: str, interval_s: float) -> pd.DataFrame:
             remedy="Choose another metric or interval, or ingest its series.",
         )
     return found
+
+
+def recorded(store: Store, services: Iterable[str] | None = None) -> pd.DataFrame:
+    """Every point whose scope names a service, or one of `services`. Raises InputError where there is none."""
+    from .analysis import movement
+
+    scopes = store.count("series", ("scope",))["scope"]
+    of = {str(scope): movement.service_of(str(scope)) for scope in scopes}
+    wanted = None if services is None else set(services)
+    chosen = [scope for scope, name in of.items() if name and (wanted is None or name in wanted)]
+    if not chosen:
+        raise InputError(
+            "No series in the store names a service in its scope.",
+            remedy="Ingest series whose scope holds service:NAME (docs/series-files.md).",
+        )
+    return table(store, "series", where={"scope": chosen})
+
+
+def incident_services(incidents: pd.DataFrame) -> pd.DataFrame:
+    """One row per row of `incidents` (linked ones count once) and service."""
+    rows = incidents[["incident_id", "services"]].dropna()
+    rows = rows.assign(service=rows["services"].str.split(", ")).explode("service", ignore_index=True)
+    return rows[["incident_id", "service"]].drop_duplicates(ignore_index=True)
 
 
 def gameday_tables(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from .errors import InputError
 
 CONFIG = "resilience.yml"
-INPUTS = ("data/incidents", "data/series", "data/gamedays", "data/labels")
+INPUTS = ("data/incidents", "data/series", "data/gamedays", "data/labels", "data/graph")
 
 _CONFIG_TEXT = """\
 # Settings of this workspace. Everything else is stated by the data itself.
@@ -30,6 +30,7 @@ _README = """\
 - `data/series/`     metrics: CSV with a `mapping.yml` beside it, or saved Datadog responses (JSON)
 - `data/gamedays/<id>/gameday.yml`  one file per GameDay
 - `data/labels/root_cause.csv`      human answers to "what was the cause?"
+- `data/graph/`      who calls whom: CSV, traces, Kubernetes or Compose files
 - `data/corrections.yml`            values you correct, incidents you link or unlink
 - `notebooks/`       open them with `jupyter lab`; a change here is used by `resilience render`
 - `reports/`         rendered pages; open `reports/index.html`

@@ -49,13 +49,13 @@ def week(n_weeks: int, seed: int = 3) -> tuple[np.ndarray, pd.DatetimeIndex]:
 
 
 def test_scores_look_back_only() -> None:
-    values, at = week(6)
-    values[700:] *= 1.7
+    values, at = week(8)
+    values[1200:] *= 1.7
     whole = onset.scores(values, at)
-    for end in (60, 400, 701, 710):
+    for end in (60, 400, 1201, 1210):
         np.testing.assert_array_equal(onset.scores(values[:end], at[:end]), whole[:end])
     assert ((whole >= 0) & (whole <= 1)).all()
-    assert whole[700] > 0.9 > whole[200:700].max()
+    assert whole[1200] > 0.9 > whole[200:1200].max()
 
 
 def test_the_week_is_not_an_anomaly() -> None:
@@ -237,3 +237,33 @@ def test_irregular_times_are_answered() -> None:
     found = onset.alerts(values, at)
     assert 3000 in found["position"].tolist()
     assert len(found) <= 2
+
+
+def test_odd_series_in_a_family_are_judged_or_named() -> None:
+    n = 720
+    at = minutes(n + 1)
+    calm = residuals(6, 1, n, 0.3)[0]
+    odd = {
+        "calm": calm,
+        "constant": np.full(n, 3.0),
+        "zeros": np.zeros(n),
+        "null": np.full(n, np.nan),
+        "infinite": np.where(np.arange(n) % 3 == 0, np.inf, calm),
+        "late": np.where(np.arange(n) < 650, np.nan, calm),
+        "one": np.where(np.arange(n) == 700, 1.0, np.nan),
+    }
+    table = long(np.stack(list(odd.values()))).assign(scope=np.repeat([f"service:{name}" for name in odd], n))
+    twice = table[table["scope"] == "service:calm"].assign(scope="service:twice")
+    found = onset.moved(pd.concat([table, twice, twice.head(3)]), (at[690], at[720]), (at[0], at[690]))
+    rows = found.table.set_index("service")
+    assert rows.loc[["calm", "constant", "zeros"], "moved"].tolist() == [False, False, False]
+    assert rows.loc[["null", "late", "one", "twice"], "moved"].isna().all()
+    assert "fault-free windows were recorded" in rows.loc["null", "reason"]
+    assert rows.loc["twice", "reason"] == "points stand twice at the same time"
+    assert found.table.loc[found.table["moved"].isna(), ["onset_at", "kind"]].isna().all().all()
+    assert "could not be judged" in found.text
+    faulty = table.copy()
+    faulty.loc[(faulty["scope"] == "service:constant") & (faulty["at"] >= at[700]), "value"] = 4.0
+    again = onset.moved(faulty, (at[690], at[720]), (at[0], at[690])).services.set_index("service")
+    assert again.index[0] == "constant"
+    assert again.loc["constant", "onset_at"] == at[700]

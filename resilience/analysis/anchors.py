@@ -22,6 +22,7 @@ SIGMAS = (
 )
 REFERENCE = 30  # intervals before the search that say what is usual
 BACK_H = 24  # how far before the stated start is looked, at most
+RECORDED_MIN = 10  # before the recorded start of a fault, which nobody had to guess
 AFTER_MIN = 60  # after the stated start where no detection is stated
 MARGIN_MIN = 15  # after the detection: several intervals are needed to see a movement
 GAP_INTERVALS = 3  # a recording that stops for longer is another one
@@ -54,6 +55,7 @@ class _Event:
     keys: list[tuple[str, str]]
     parts: list[movement.Part]
     slow: list[float]
+    back: int
 
 
 def of_incidents(
@@ -81,7 +83,7 @@ def of_incidents(
             "services": [services.get(i, []) for i in incidents["incident_id"]],
         }
     )
-    return _anchors(events, ["incident_id"], series, sigmas, executor)
+    return _anchors(events, ["incident_id"], series, BACK_H * baseline.HOUR_US, sigmas, executor)
 
 
 def of_experiments(
@@ -94,7 +96,8 @@ def of_experiments(
 ) -> Anchors:
     """As `of_incidents`, for the fault of each row of `experiments` in the series of its targets.
 
-    `started_at` is the recorded start of the fault; searched until its recorded end, or until the time box is over.
+    `started_at` is the recorded start of the fault, which is searched from ten minutes before until 15 minutes after its
+    recorded end, or after the time box.
     """
     key = ["gameday_id", "experiment_key"]
     services = targets.groupby(key)["service"].agg(list).to_dict()
@@ -104,14 +107,19 @@ def of_experiments(
         detected_at=experiments["fault_ended_at"].fillna(experiments["fault_started_at"] + box),
         services=[services.get(tuple(k), []) for k in experiments[key].itertuples(index=False)],
     )
-    found = _anchors(events, key, series, sigmas, executor)
+    found = _anchors(events, key, series, RECORDED_MIN * 60_000_000, sigmas, executor)
     return Anchors(found.table.drop(columns="detected_at"), found.moves, found.text)
 
 
 def _anchors(
-    events: pd.DataFrame, key: list[str], series: pd.DataFrame, sigmas: float, executor: Executor | None
+    events: pd.DataFrame,
+    key: list[str],
+    series: pd.DataFrame,
+    back: int,
+    sigmas: float,
+    executor: Executor | None,
 ) -> Anchors:
-    asked = list(_events(events, _by_service(series)))
+    asked = list(_events(events, _by_service(series), back))
     work = partial(_search, sigmas=sigmas)
     found = list(map(work, asked) if executor is None else executor.map(work, asked, chunksize=8))
     rows, moves = [], []
@@ -141,7 +149,7 @@ def _by_service(series: pd.DataFrame) -> dict[str, list[tuple[tuple[str, str], m
 
 
 def _events(
-    events: pd.DataFrame, by_service: dict[str, list[tuple[tuple[str, str], movement.Part]]]
+    events: pd.DataFrame, by_service: dict[str, list[tuple[tuple[str, str], movement.Part]]], back: int
 ) -> Iterator[_Event | None]:
     """What there is to search for each row: of each metric and scope the shortest interval that was recorded then."""
     hour = BACK_H * baseline.HOUR_US
@@ -174,8 +182,13 @@ def _events(
                     shapes[name] = part
                 if name not in chosen or interval < chosen[name][2]:
                     chosen[name] = part
+        finest = min((part[2] for part in chosen.values()), default=0)
+        chosen = {
+            name: part for name, part in chosen.items() if part[2] == finest
+        }  # an hour cannot come before a minute
         known = [_shaped(part, shapes.get(name), start) for name, part in chosen.items()]
-        yield _Event(start, until, list(chosen), [part for part, _ in known], [slow for _, slow in known])
+        slow = [off for _, off in known]
+        yield _Event(start, until, list(chosen), [part for part, _ in known], slow, back)
 
 
 def _shaped(part: movement.Part, hours: movement.Part | None, start: int) -> tuple[movement.Part, float]:
@@ -227,7 +240,7 @@ def _search(event: _Event | None, sigmas: float) -> tuple[list[dict[str, object]
     for (metric, scope), (time, value, interval), slow in zip(
         event.keys, event.parts, event.slow, strict=True
     ):
-        back = BACK_H * max(baseline.HOUR_US, interval)
+        back = max(event.back, 2 * interval)
         begin = max(int(time[0]) + REFERENCE * interval, event.start - back)
         until = max(event.until, event.start + onset.MIN_SEARCH * interval)
         try:

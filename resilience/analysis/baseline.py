@@ -119,15 +119,17 @@ def _lagged(
     median: np.ndarray, lag: int, count: int, least: int, rows: np.ndarray | None = None
 ) -> np.ndarray:
     """Median of the values `lag`, 2 `lag`, ... `count` `lag` blocks before each of `rows`; null with fewer than `least`."""
-    rows = np.arange(len(median)) if rows is None else rows
     count = min(count, (len(median) - 1) // lag)
+    width = len(median) if rows is None else len(rows)
     if count < least:
-        return np.full(len(rows), np.nan)
-    before = np.full((count, len(rows)), np.nan)
+        return np.full(width, np.nan)
+    before = np.full((count, width), np.nan)
     for k in range(1, count + 1):
-        from_row = rows - k * lag
-        known = from_row >= 0
-        before[k - 1, known] = median[from_row[known]]
+        if rows is None:
+            before[k - 1, k * lag :] = median[: -k * lag]
+        else:
+            known = rows >= k * lag
+            before[k - 1, known] = median[rows[known] - k * lag]
     return middle(before, least)
 
 

@@ -13,6 +13,9 @@ import pandas as pd
 
 from ..errors import InputError
 from . import coincidence, comovement
+from .roots import Roots, of_moved, rank
+
+__all__ = ["Candidates", "Roots", "calls", "candidates", "of_moved", "rank", "reach"]
 
 Q = 0.05  # share of false candidates that the series may hold, on average
 Q_INCIDENTS = 0.02

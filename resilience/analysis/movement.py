@@ -20,6 +20,7 @@ from . import baseline, placing
 ALPHA = 0.05
 LEAD_POINTS = 30  # intervals before a window that say where a series stood, at least
 MIN_COVERAGE = 0.5  # share of a window's intervals that must hold a value
+LEAST = 0.01  # of what a series stands at: smaller steps, such as memory's, are real and do not matter
 OWN = 3.0  # robust standard deviations below which no series' own fault-free movement is taken to lie
 MIN_WINDOWS = 3  # fault-free windows that a series must have to be judged at all
 
@@ -209,8 +210,7 @@ def _measure(part: tuple[np.ndarray, np.ndarray, int], starts: np.ndarray, lengt
     calm = deviation[:-1][usable[:-1]]
     calm = calm[~np.isnan(calm)]
     _, spread = placing.usual(np.r_[calm, -calm])  # around where the series stood just before
-    if spread <= 1e-12:
-        spread = max(abs(float(np.nanmedian(value))) * 1e-6, 1e-12)
+    spread = max(spread, LEAST * abs(float(np.nanmedian(value))), 1e-12)
     z = deviation / spread
     levels = np.where(usable, placing.gate_levels(z).max(axis=1), np.nan)
     reference = ((grid[-1, :before] - centre[-1]) / spread)[~np.isnan(grid[-1, :before])]
@@ -250,8 +250,9 @@ def _judge(keys: pd.DataFrame, intervals: list[int], found: list[_One], alpha: f
     judged = np.array([one.reason is None for one in found])
     own = np.maximum(_largest_other(levels), OWN)
     level = levels / own
-    maxima = np.sort(np.nanmax(level[judged, :-1], axis=0)) if judged.any() else np.array([np.inf])
-    maxima = maxima[~np.isnan(maxima)]
+    calm = np.where(np.isnan(level[:, :-1]), -np.inf, level[:, :-1])
+    maxima = np.sort(calm.max(axis=0))
+    maxima = maxima[np.isfinite(maxima)] if judged.any() else np.array([np.inf])
     rank = int(np.ceil((1 - alpha) * (len(maxima) + 1)))
     held = alpha if rank <= len(maxima) else 1 / (len(maxima) + 1)
     threshold = float(maxima[min(rank, len(maxima)) - 1])

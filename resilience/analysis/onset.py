@@ -7,9 +7,11 @@ least squares as a step or a ramp on noise that may be autocorrelated; what it i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+from scipy.ndimage import maximum_filter1d
 
 from ..errors import InputError, RefusedError
 from . import baseline, placing
@@ -23,6 +25,8 @@ REFRACTORY_H, REFRACTORY_POINTS = (
     72,
 )  # within which only a larger departure than all others counts as a new one
 MEMORY_BLOCKS = 8 * 168  # blocks over which the usual deviation is measured: eight weeks of hours
+PIECE = 32_768  # points that are worked on at a time
+ALIKE_BLOCKS = 336  # deviations from an hour of the week that are enough to measure against: two weeks
 MIN_POINTS = 50  # deviations that must be known before anything is scored
 OFFSET = 0.05  # share of the level added before logarithms, so that zero stays finite
 SIGMAS = 3.0  # gate of one series, in robust standard deviations; searching many needs `moved`
@@ -129,46 +133,98 @@ def _series(values: object, at: object) -> tuple[np.ndarray, np.ndarray, np.ndar
     return value, time, None
 
 
+@dataclass(frozen=True)
+class _Measure:
+    """A deviation: `table` of points less `base` of their block, where `held` and `usable`; `floor`: least usual size."""
+
+    table: np.ndarray
+    base: np.ndarray
+    held: np.ndarray | None  # None: every point
+    usable: np.ndarray
+    floor: np.ndarray
+    weekly: np.ndarray
+
+
 def _deviation(value: np.ndarray, cut: baseline.Blocks) -> np.ndarray:
-    """Quadratic mean of the deviations from level and season, plain and logarithmic, each against its usual size."""
-    level, season, weekly = baseline.expected(cut)
-    total, known = np.zeros(len(value)), np.zeros(len(value))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        offset = np.where(level > 0, OFFSET * level, np.nan)
-        shifted = value + offset[cut.of]
-        shifted[value < 0] = np.nan
-        logarithm = np.log(shifted)
-        floor = 1e-9 * np.abs(level)
-        for expected, by_week in ((level, np.zeros_like(weekly)), (season, weekly)):
-            log_expected = np.log(np.where(expected >= 0, expected, np.nan) + offset)
-            for deviation, least in (
-                (value - expected[cut.of], floor),
-                (logarithm - log_expected[cut.of], 1e-9),
-            ):
-                squared = deviation * deviation
-                usual = np.maximum(_usual(squared, cut, by_week), least * least)
-                part = squared / usual[cut.of]
-                part[squared == 0] = 0.0  # also where nothing ever deviated
-                part[np.isnan(usual)[cut.of]] = np.nan
-                held = ~np.isnan(part)
-                total[held] += part[held]
-                known += held
-        return np.sqrt(np.where(known > 0, total / known, 0.0))
+    """Quadratic mean of the deviations from level and season, plain and logarithmic, each against its usual size.
+
+    Points are taken some blocks at a time, so that what is made of them stays in the cache.
+    """
+    pieces = _pieces(cut)
+    measures = _measures(value, cut)
+    sums = np.zeros((len(measures), len(cut.median)))
+    for rows, blocks, of, starts in pieces:
+        for squares, measure in zip(sums, measures, strict=True):
+            squares[cut.of[rows][starts]] = np.add.reduceat(_squared(measure, rows, blocks, of), starts)
+    total, number = np.zeros(len(value)), np.zeros(len(value))
+    for squares, measure in zip(sums, measures, strict=True):
+        count = np.bincount(cut.of, weights=measure.held, minlength=len(squares))
+        usual = _usual(
+            np.where(measure.usable, squares, 0.0), np.where(measure.usable, count, 0), measure.weekly
+        )
+        known = measure.usable & ~np.isnan(usual)
+        weight = np.where(known, 1 / np.maximum(usual, measure.floor**2), 0.0)
+        for rows, blocks, of, _ in pieces:
+            total[rows] += _squared(measure, rows, blocks, of) * weight[blocks][of]
+            took_part = known[blocks][of]
+            number[rows] += took_part if measure.held is None else took_part & measure.held[rows]
+    return np.sqrt(total / np.maximum(number, 1))
 
 
-def _usual(squared: np.ndarray, cut: baseline.Blocks, weekly: np.ndarray) -> np.ndarray:
+def _measures(value: np.ndarray, cut: baseline.Blocks) -> list[_Measure]:
+    """Deviations from level and season, plain and, where value and level are positive, logarithmic."""
+    level, season, by_week = baseline.expected(cut)
+    offset = np.where(level > 0, OFFSET * level, 1.0)
+    positive = level > 0
+    held = ~np.isnan(value)
+    sized = held & (value >= 0)
+    whole = bool(held.all())
+    logarithm = np.log(np.where(sized, value, 0.0) + offset[cut.of])
+    found = []
+    for base, weekly in ((level, np.zeros_like(by_week)), (season, by_week)):
+        known = ~np.isnan(base)
+        plain = np.where(known, base, 0.0)
+        floor = np.maximum(1e-9 * np.abs(plain), 1e-12)
+        found.append(_Measure(value, plain, None if whole else held, known, floor, weekly))
+        log = np.log(np.maximum(plain, 0.0) + offset)
+        every = None if bool(sized.all()) else sized
+        found.append(_Measure(logarithm, log, every, known & positive, np.full(len(level), 1e-9), weekly))
+    return found
+
+
+def _squared(measure: _Measure, rows: slice, blocks: slice, of: np.ndarray) -> np.ndarray:
+    off = measure.table[rows] - measure.base[blocks][of]
+    if measure.held is not None:
+        off[~measure.held[rows]] = 0.0
+    return np.multiply(off, off, out=off)
+
+
+def _pieces(cut: baseline.Blocks) -> list[tuple[slice, slice, np.ndarray, np.ndarray]]:
+    """Some blocks at a time: their points, the blocks, the block of each point counted from there, and where each begins."""
+    starts = np.flatnonzero(np.r_[True, np.diff(cut.of) != 0])
+    firsts = starts[
+        np.unique(np.searchsorted(starts, np.arange(0, len(cut.of), PIECE)).clip(max=len(starts) - 1))
+    ]
+    found = []
+    for low, high in pairwise([*firsts.tolist(), len(cut.of)]):
+        of = cut.of[low:high]
+        begin = starts[np.searchsorted(starts, low) : np.searchsorted(starts, high)] - low
+        found.append((slice(low, high), slice(int(of[0]), int(of[-1]) + 1), of - of[0], begin))
+    return found
+
+
+def _usual(sums: np.ndarray, numbers: np.ndarray, weekly: np.ndarray) -> np.ndarray:
     """Mean square of the deviations in the blocks before each block; null where fewer than 50 are known.
 
-    Deviations from an hour of the week are measured against such, once there are 50: those of the first weeks, from the hour
-    of the day or from the level, are larger.
+    Deviations from an hour of the week are measured against such, once there are two weeks of them: those of
+    the first weeks, from the hour of the day or from the level, are larger.
     """
-    held = ~np.isnan(squared)
-    count = len(cut.median)
-    sums = np.bincount(cut.of, weights=np.where(held, squared, 0.0), minlength=count)
-    numbers = np.bincount(cut.of, weights=held, minlength=count)
     found = _trailing(sums, numbers)
+    if not weekly.any():
+        return found
     alike = _trailing(np.where(weekly, sums, 0.0), np.where(weekly, numbers, 0.0))
-    return np.where(weekly & ~np.isnan(alike), alike, found)
+    week = np.cumsum(weekly & (numbers > 0)) > ALIKE_BLOCKS
+    return np.where(weekly & week & ~np.isnan(alike), alike, found)
 
 
 def _trailing(sums: np.ndarray, numbers: np.ndarray) -> np.ndarray:
@@ -183,7 +239,8 @@ def _trailing(sums: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 def _novel(score: np.ndarray, window: int) -> np.ndarray:
     """`score` where it is larger than all of the `window` points before it, else 0."""
-    highest = pd.Series(score).rolling(window, min_periods=1).max().shift(1, fill_value=-1.0).to_numpy()
+    before = np.r_[-1.0, score[:-1]]
+    highest = maximum_filter1d(before, window, origin=(window - 1) // 2, mode="constant", cval=-1.0)
     return np.where(score > highest, score, 0.0)
 
 
