@@ -16,7 +16,7 @@ from datadog_api_client.v2.model.timeseries_formula_query_response import Timese
 from deltalake import DeltaTable, write_deltalake
 
 from resilience import schema
-from resilience.analysis import capacity
+from resilience.analysis import capacity, grid, profile
 from resilience.sources import datadog
 from resilience.store import Store
 
@@ -99,6 +99,32 @@ def week_profile(rows: pd.DataFrame) -> None:
     )
 
 
+def week_of_minutes(services: int = 12) -> None:
+    """Two years at one minute per service: arrays as the store gives them to quantiles, against the pandas groupby.
+
+    12.6 million points of the 100 million that 24 services x 4 metrics make: each series is computed apart, so that time
+    grows with their number and memory does not.
+    """
+    at = pd.date_range("2020-01-01", periods=2 * 365 * 1440, freq="min", tz="UTC").as_unit("us")
+    values = np.random.default_rng(4).gamma(4, 25, (services, len(at)))
+    names = [f"service:{i}" for i in range(services)]
+    rows = pd.DataFrame(
+        {"scope": np.repeat(names, len(at)), "at": np.tile(at, services), "value": values.ravel()}
+    )
+    micros = at.asi8
+
+    def ours() -> None:
+        for name, value in zip(names, values, strict=True):
+            profile.week(grid.of_points(name, micros, value, 60_000_000), "Europe/Berlin")
+
+    def groupby() -> pd.Series:
+        local = rows["at"].dt.tz_convert("Europe/Berlin")
+        hour = local.dt.day_of_week * 24 + local.dt.hour
+        return rows.groupby([rows["scope"], hour])["value"].quantile([0.1, 0.5, 0.9, 0.95, 1.0])
+
+    compare(f"hour-of-week quantiles of {len(rows):,} minutes", ours, groupby, "pandas groupby")
+
+
 def datadog_replies() -> None:
     """100 series x 1500 points, bytes to float arrays, against the client's typed models on the same bytes."""
     rng, at = np.random.default_rng(3), 1_600_000_000_000 + 60_000 * np.arange(1500)
@@ -158,3 +184,4 @@ def main() -> None:
         store_again(Path(name), rows)
     datadog_replies()
     week_profile(rows)
+    week_of_minutes()

@@ -11,6 +11,8 @@ import click
 
 from . import __version__
 from .cli_causes import evaluate, label
+from .cli_plan import confirm, ledger, plan, probe
+from .cli_times import compare, placebo, restated
 from .errors import InputError
 from .terminal import progress, safe, show, with_ranges
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from .store import Store
     from .workspace import Workspace
 
-CLOCKS = ("detect", "acknowledge", "mitigate", "restore", "repair")
+CLOCKS = ("detect", "acknowledge", "mitigate", "restore", "repair", "inform")
 # Named here so that --help needs no pandas; a test holds it to sources.trackers.KINDS.
 TRACKERS = (
     "datadog",
@@ -287,7 +289,12 @@ def times(by: str | None, clock: str, kind: str, root: str | None, form: str) ->
     from . import views
     from .analysis import times as analysis
 
-    incidents = views.incidents(_store(root), kind=None if by == "kind" else kind, by=by)
+    store = _store(root)
+    incidents = views.incidents(store, kind=None if by == "kind" else kind, by=by)
+    if clock == "inform":
+        if by is not None:
+            raise InputError("Time to inform is by audience.", remedy="Leave --by away.")
+        incidents, by = analysis.informed(incidents, views.table(store, "incident_messages")), "audience"
     found = analysis.summarise(incidents, clock, by)
     show(with_ranges(found.table) if form == "table" else found.table, form, found.text)
 
@@ -702,8 +709,13 @@ def _write_sample(folder: Path, seed: int, world: str, size: str) -> None:
         sample.write(folder, seed=seed, world=world, size=size, progress=lambda what: say(what, 0, 0))
 
 
+main.add_command(placebo)
+main.add_command(compare)
+main.add_command(restated)
 main.add_command(label)
 main.add_command(evaluate)
+for _command in (ledger, plan, probe, confirm):
+    main.add_command(_command)
 
 if __name__ == "__main__":
     main()

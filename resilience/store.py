@@ -181,6 +181,30 @@ class Store:
         """The same store, every existing table pinned to its present version."""
         return Store(self.root, self.versions())
 
+    def as_of(self, moment: datetime, table: str | None = None, version: int | None = None) -> Store:
+        """The same store as it was at `moment`, or when `version` of `table` was committed; tables made later are empty.
+
+        Raises InputError where there is no such version, or where the store holds nothing as old.
+        """
+        histories = {
+            name: {int(c["version"]): int(c["timestamp"]) for c in delta.history()}
+            for name in schema.TABLES
+            if (delta := self._open(name)) is not None
+        }
+        until = moment.timestamp() * 1000
+        if table is not None and version is not None:
+            if version not in histories.get(table, {}):
+                known = ", ".join(str(v) for v in sorted(histories.get(table, {}))[-20:]) or "none"
+                raise InputError(f"There is no version {version} of {table}.", remedy=f"Versions: {known}.")
+            until = histories[table][version]
+        pins = {
+            name: max((v for v, at in commits.items() if at <= until), default=0)
+            for name, commits in histories.items()
+        }
+        if not any(at <= until for commits in histories.values() for at in commits.values()):
+            raise InputError("The store holds nothing as old as that.", remedy="Choose a later date.")
+        return Store(self.root, pins)
+
     def _open(self, table: str) -> DeltaTable | None:
         if table not in schema.TABLES:
             raise InputError(f"There is no table {table!r}.", remedy=f"Tables: {', '.join(schema.TABLES)}.")

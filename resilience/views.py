@@ -16,19 +16,26 @@ from .analysis import corrections, linking
 from .errors import InputError
 from .store import Store, content_hash
 
+_FINE_S = 300  # longest interval, in seconds, whose series can anchor an incident
 REQUESTS = "trace.http.request.hits"
 _REPORT_TABLES = {
-    "failure_classes": (
+    "failure_classes": ("incidents", "incident_links", "incident_factors", "labels", "deployments", "corrections"),
+    "time_to_restore": (
+        "incidents", "incident_links", "incident_messages", "incident_quality", "gamedays", "experiments",
+        "experiment_events", "corrections",
+    ),
+    "next_experiments": (
         "incidents",
         "incident_links",
-        "incident_factors",
         "labels",
-        "deployments",
+        "actions",
         "corrections",
+        "service_edges",
+        "slo_history",
+        *schema.GAMEDAY_TABLES,
     ),
-    "time_to_restore": ("incidents", "incident_links", "corrections"),
     "capacity": ("gamedays", "corrections"),
-}
+}  # fmt: skip
 
 
 def open_store(root: str, versions: str = "{}") -> Store:
@@ -79,6 +86,23 @@ def traffic(store: Store, metric: str | None = None) -> tuple[str, float] | None
     name = metric or (REQUESTS if (found["metric"] == REQUESTS).any() else found["metric"].iloc[0])
     intervals = found.loc[found["metric"] == name, "interval_s"]
     return None if intervals.empty else (str(name), float(intervals.max()))
+
+
+def onsets(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
+    """When the series of its services first moved, per incident of `rows`: what `anchors.of_incidents` finds.
+
+    Read are the metrics that are kept at five minutes or less, as an hour cannot tell when a start was written down; their
+    hourly points are read too, without which the rise of every morning would look like an onset.
+    """
+    from .analysis import anchors
+
+    return anchors.of_incidents(rows, store.load("incident_services"), _anchoring(store)).table
+
+
+def _anchoring(store: Store) -> pd.DataFrame:
+    there = store.count("series", ("metric", "interval_s"))
+    fine = there.loc[there["interval_s"] <= _FINE_S, "metric"].unique()
+    return table(store, "series", where={"metric": list(fine)}) if len(fine) else schema.frame("series")
 
 
 def labels(store: Store) -> pd.DataFrame:
@@ -261,6 +285,10 @@ def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) ->
         read = {name: store.load(name) for name in ("incidents", "incident_links", "labels", "corrections")}
         return {**near, **both, **read}
     tables = {name: store.load(name) for name in _REPORT_TABLES[notebook]}
+    if parameters.get("anchored"):
+        tables |= {"series": _anchoring(store), "incident_services": store.load("incident_services")}
+    if notebook == "next_experiments" and (usual := traffic(store, REQUESTS)):
+        tables["series"] = series_at(store, *usual)
     if notebook == "capacity":
         tables["series"] = series_at(store, str(parameters["metric"]), float(parameters["interval_s"]))
     return tables

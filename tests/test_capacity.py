@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilience import schema
-from resilience.analysis import capacity
+from resilience.analysis import capacity, selection
 from resilience.errors import InputError, RefusedError
 
 MONDAY = pd.Timestamp("2021-03-01", tz="UTC")
@@ -141,7 +143,8 @@ def test_excluded_spans_are_left_out_and_counted() -> None:
     found = capacity.profile(rows, "UTC", metric="hits", exclude=[span])
     assert found.scopes[["n", "n_excluded", "n_missing"]].iloc[0].tolist() == [144, 24, 0]
     assert found.scopes["max"].tolist() == [1.0]
-    assert "Left out on request: 24" in found.text
+    assert "Left out on request: 24. The highest among them was 99 there" in found.text
+    assert found.scopes["excluded_max"].tolist() == [99.0]
     for bad in ((MONDAY, MONDAY), (MONDAY.tz_localize(None), MONDAY)):
         with pytest.raises(InputError, match="cannot be left out"):
             capacity.profile(rows, "UTC", metric="hits", exclude=[bad])
@@ -154,7 +157,6 @@ def test_excluded_spans_are_left_out_and_counted() -> None:
         ({"rollup": "avg"}, "rollup"),
         ({"unit": "bytes"}, "unit"),
         ({}, "stand twice"),
-        ({"start": MONDAY + pd.Timedelta(minutes=7)}, "off the grid"),
         ({"start": MONDAY + pd.Timedelta(days=36500 * 3)}, "on a grid of"),
     ],
 )
@@ -162,6 +164,93 @@ def test_what_cannot_be_one_series_is_refused(other: dict[str, Any], why: str) -
     rows = pd.concat([series([1.0, 2.0]), series([3.0], **other)], ignore_index=True)
     with pytest.raises(RefusedError, match=why):
         capacity.profile(rows, "UTC", metric="hits")
+
+
+def plainly(rows: pd.DataFrame, zone: str) -> pd.DataFrame:
+    """Quantiles by hour of week as pandas groups them."""
+    at = pd.DatetimeIndex(rows["at"]).tz_convert(zone)
+    value = rows["value"].where(np.isfinite(rows["value"]))
+    grouped = value.groupby(at.day_of_week * 24 + at.hour)
+    found = pd.DataFrame({name: grouped.quantile(level) for name, level in capacity.QUANTILES.items()})
+    return found.assign(n=grouped.count()).reindex(range(168))
+
+
+@pytest.mark.parametrize("zone", ["UTC", BERLIN, "Australia/Lord_Howe", "Asia/Kolkata"])
+@pytest.mark.parametrize("interval_s", [60.0, 300.0, 3600.0, 420.0])
+def test_every_way_through_gives_what_pandas_gives(zone: str, interval_s: float) -> None:
+    """Two changes of the clock, a gap, an infinity; even, uneven, and a step that fits into no hour."""
+    rng = np.random.default_rng(3)
+    start = pd.Timestamp("2021-03-10T05:47:00", tz="UTC")
+    days = 40 if interval_s < 3600 else 300
+    rows = series(
+        rng.lognormal(3, 1, int(days * 86400 / interval_s)).round(1), start=start, interval_s=interval_s
+    )
+    rows.loc[rng.choice(len(rows), 50, replace=False), "value"] = np.nan
+    rows.loc[77, "value"] = np.inf
+    rows = rows.drop(index=range(1000, 1400)).reset_index(drop=True)
+    late = rows.assign(at=rows["at"] + pd.to_timedelta(rng.integers(0, 50, len(rows)), unit="s"))
+    for one in (rows, late):
+        found = capacity.profile(one, zone, metric="hits").table
+        truth = plainly(one, zone)
+        assert np.allclose(found[list(capacity.QUANTILES)], truth[list(capacity.QUANTILES)], equal_nan=True)
+        assert found["n"].tolist() == truth["n"].fillna(0).tolist()
+    assert found["n_missing"].isna().all()
+    assert "uneven times" in capacity.profile(late, zone, metric="hits").text
+
+
+def test_scopes_in_processes_give_the_same_tables() -> None:
+    rng = np.random.default_rng(9)
+    rows = pd.concat([series(rng.gamma(4, 25, 2000), scope=f"service:{n}") for n in "abc"], ignore_index=True)
+    alone = capacity.profile(rows, BERLIN, metric="hits")
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        apart = capacity.profile(rows, BERLIN, metric="hits", executor=pool)
+    pd.testing.assert_frame_equal(apart.table, alone.table)
+    pd.testing.assert_frame_equal(apart.scopes, alone.scopes)
+    assert apart.text == alone.text
+
+
+def test_a_running_count_is_refused() -> None:
+    rising = np.cumsum(np.random.default_rng(0).poisson(20, 500) + 1.0)
+    rising[300:] -= rising[299]
+    with pytest.raises(RefusedError, match="running count"):
+        capacity.profile(series(rising, rollup="last"), "UTC", metric="hits")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 6),
+    st.lists(st.none() | st.floats(-1e300, 1e300) | st.integers(0, 3).map(float), min_size=1, max_size=120),
+)
+def test_selection_equals_sorting(rows: int, values: list[float | None]) -> None:
+    table = np.resize(np.array(values, dtype=float), (rows, len(values)))
+    levels = np.array([0.0, 0.1, 0.5, 0.95, 1.0])
+    found, n = selection.row_quantiles(table, levels)
+    for row, each, count in zip(table, found, n, strict=True):
+        ranked = np.sort(row[~np.isnan(row)])
+        assert count == len(ranked)
+        if not len(ranked):
+            assert np.isnan(each).all()
+            continue
+        rank = levels * (len(ranked) - 1)
+        low = np.floor(rank).astype(int)
+        high = np.minimum(low + 1, len(ranked) - 1)
+        with np.errstate(over="ignore"):
+            assert each.tolist() == (ranked[low] + (ranked[high] - ranked[low]) * (rank - low)).tolist()
+
+
+@pytest.mark.parametrize("shape", ["gamma", "heavy", "ties", "outlier", "constant"])
+def test_selection_equals_sorting_on_long_rows(shape: str) -> None:
+    rng = np.random.default_rng(5)
+    table = {
+        "gamma": rng.gamma(4, 25, (30, 6000)),
+        "heavy": rng.pareto(0.3, (30, 6000)),
+        "ties": rng.poisson(2, (30, 6000)).astype(float),
+        "outlier": np.c_[rng.normal(0, 1, (30, 5999)), np.full(30, 1e200)],
+        "constant": np.full((30, 6000), 7.0),
+    }[shape]
+    table[:, ::7] = np.nan
+    found, _ = selection.row_quantiles(table, np.array([0.1, 0.5, 0.9, 0.95, 1.0]))
+    assert np.allclose(found, np.nanquantile(table, [0.1, 0.5, 0.9, 0.95, 1.0], axis=1).T, rtol=1e-14)
 
 
 def test_days_have_no_hours_of_the_week() -> None:

@@ -17,7 +17,7 @@ from resilience.store import Store
 pytestmark = pytest.mark.xdist_group("demo")
 
 SIZE = "full" if int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")) else "small"
-NOTEBOOKS = ("gameday", "failure_classes", "time_to_restore", "capacity")
+NOTEBOOKS = ("gameday", "failure_classes", "time_to_restore", "capacity", "next_experiments")
 
 
 @pytest.fixture(scope="module")

@@ -115,7 +115,9 @@ def classified(before: int, after: int) -> pd.DataFrame:
          "services": "a" if i < before + after else "z", "failure_class": "capacity"}
         for i, d in enumerate(days)
     ]  # fmt: skip
-    return pd.DataFrame(rows).assign(detected_at=pd.Series(pd.NaT, index=range(len(rows)), dtype="datetime64[us, UTC]"))
+    return pd.DataFrame(rows).assign(
+        detected_at=pd.Series(pd.NaT, index=range(len(rows)), dtype="datetime64[us, UTC]")
+    )
 
 
 @pytest.mark.parametrize(

@@ -32,11 +32,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clean": BASE | {"store"},
     "sync": BASE | {"sources", "store"},
     "sync_records": BASE | {"sources", "store", "archive", "sync"},
-    "report": BASE | {"store", "analysis", "workspace", "views", "pipeline"},
+    "report": BASE | {"store", "analysis", "workspace", "views", "evidence", "pipeline"},
     "terminal": set(),
+    "evidence": BASE | {"store", "analysis", "views"},
+    "cli_plan": BASE
+    | {"terminal", "sources", "store", "analysis", "workspace", "views", "report", "evidence", "cli_causes"},
     "cli_causes": BASE | {"terminal", "sources", "store", "analysis", "workspace", "views"},
+    "cli_times": BASE | {"terminal", "sources", "store", "analysis", "workspace", "views", "report"},
     "cli": BASE
-    | {"terminal", "cli_causes"}
+    | {"terminal", "cli_causes", "cli_plan", "cli_times"}
     | {"sources", "store", "analysis", "sample", "workspace", "views", "pipeline", "report"}
     | {"archive", "clean", "sync", "sync_records"},
 }
@@ -57,7 +61,7 @@ DISK_NETWORK_CHANCE = {
     "socket", "sqlite3", "subprocess", "tempfile", "time", "urllib", "urllib3", "uuid",
 }
 # fmt: on
-PACKAGE_DATA = {"analysis.taxonomy"}
+PACKAGE_DATA = {"analysis.taxonomy", "analysis.faults"}
 """Modules of analysis that may read a file of the package itself: a constant written as YAML, not data."""
 
 CLOCK = {"now", "today", "utcnow"}

@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-EXPECTED = {"gameday", "failure_classes", "time_to_restore", "capacity"}
+EXPECTED = {"gameday", "failure_classes", "time_to_restore", "capacity", "next_experiments"}
 
 WORDS = re.compile(r"[a-z]+(-([a-z]+|[0-9]{1,2}))*")
 MADE_BY_CHANCE = re.compile(r"[0-9a-f]{8}(-.*)?|[0-9a-f-]{32,}")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import nezha
 from resilience.analysis import dependencies
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
@@ -51,3 +55,14 @@ def test_nothing_that_can_be_judged() -> None:
     found = dependencies.rank(empty, window, reference, {})
     assert found.table.empty
     assert found.text == "No service has a series that could be judged."
+
+
+@pytest.mark.acceptance
+@pytest.mark.skipif(not os.environ.get("RESILIENCE_ACCEPTANCE"), reason="minutes of real fault injections")
+@pytest.mark.parametrize("day", ["2022-08-22", "2023-01-29"])
+def test_real_faults_are_seen_and_quiet_minutes_are_not(shared_data: Path, day: str) -> None:
+    """Both rates, since one alone says nothing; and the root service well above chance."""
+    found = nezha.measure(shared_data / "nezha", day, every=4)
+    assert found.faults["detected"].mean() >= 0.8
+    assert np.mean(found.in_turn) <= 0.15
+    assert (found.faults["rank"] <= 5).mean() > 5 / found.services

@@ -1,6 +1,6 @@
-"""How long incidents take: one definition per clock, every duration with its basis, every summary with its gate.
+"""How long incidents take: every summary with its gate, what it could not use, and what is still open.
 
-Left for later, on purpose: the clock "inform", Kaplan-Meier for open incidents, and claims about change.
+The clocks are in `clocks`, claims about change in `claims`; both are reachable from here.
 """
 
 from __future__ import annotations
@@ -11,59 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from .. import schema
 from ..errors import InputError, RefusedError
-from . import intervals, linking
+from . import intervals, linking, survival
+from .claims import Claim, compare
+from .clocks import CLOCKS, FLOOR_MIN, MIN_N, Clock, clock_of, durations, minutes, refuse_pooling
 
-MIN_N = 10  # below this: the points, no interval (METHODS: "Under n 10: dots")
-FLOOR_MIN = 0.5  # what a recorded zero stands for in logs: reports are written to the minute
+__all__ = [
+    "CLOCKS", "FLOOR_MIN", "MIN_N", "NOT_STATED", "Claim", "Clock", "Found", "Times", "compare", "durations", "found_by",
+    "informed", "minutes", "summarise",
+]  # fmt: skip
+
+MIN_RESTRICTED = 30  # a normal interval covers .83 at n 10 (METHODS)
 NOT_STATED = "(not stated)"
-_LATER = {
-    "acknowledged_at": ("mitigated_at", "resolved_at"),
-    "mitigated_at": ("resolved_at",),
-    "resolved_at": (),
-}
-
-
-@dataclass(frozen=True)
-class Clock:
-    """One definition of a duration, in minutes: `end` - `start`. `stated` is the report's own figure, if it has one."""
-
-    name: str
-    title: str
-    start: str
-    end: str
-    definition: str
-    stated: str | None = None
-
-
-CLOCKS = {
-    clock.name: clock
-    for clock in (
-        Clock(
-            "detect", "Time to detect", "started_at", "detected_at", "detected - started", "stated_detect_min"
-        ),
-        Clock(
-            "acknowledge", "Time to acknowledge", "detected_at", "acknowledged_at", "acknowledged - detected"
-        ),
-        Clock("mitigate", "Time to mitigate", "started_at", "mitigated_at", "mitigated - started"),
-        Clock(
-            "restore",
-            "Time to restore",
-            "started_at",
-            "resolved_at",
-            "resolved - started",
-            "stated_restore_min",
-        ),
-        Clock(
-            "repair",
-            "Time to repair",
-            "detected_at",
-            "mitigated_at",
-            "mitigated - detected",
-            "stated_repair_min",
-        ),
-    )
-}
 
 
 @dataclass(frozen=True)
@@ -71,8 +31,10 @@ class Times:
     """Durations summarised. `table`: one row per group, minutes; a null interval is one that was not earned.
 
     Columns: group, n (used), n_open, n_missing, missing_reasons, n_stated (of n, taken from the report's own figure),
-    n_zero (of n, recorded as 0: counted as half a minute in logs), total_min, and for median, geomean and mean
-    `*_min`, `*_low`, `*_high` (95 %). `text`: the finding in a sentence or two. `clock`: its definition.
+    n_zero (of n, recorded as 0: counted as half a minute in logs), total_min (a count of the n, hence no interval), and
+    for median, geomean and mean `*_min`, `*_low`, `*_high` (95 %). With what is still open counted as long as it has
+    lasted: km_median_* by Kaplan and Meier (infinite: not reached) and restricted_*, the mean of min(duration,
+    restricted_to_min), from n = 30. `text`: the finding in a sentence or two. `clock`: its definition.
     """
 
     table: pd.DataFrame
@@ -80,54 +42,24 @@ class Times:
     clock: Clock
 
 
-def durations(incidents: pd.DataFrame, clock: str) -> pd.DataFrame:
-    """One row per row of `incidents`, in its order and with its index: the minutes on `clock`, or why there are none.
-
-    Columns: incident_id; minutes; basis ('derived' from timestamps, which wins, or 'stated' by the report, or null);
-    open (begun, and neither its end nor anything later is recorded: still running, or never written down);
-    reason (why minutes is null); stated_min (what the report states, kept beside). A negative duration is not used,
-    nor the stated figure beside it: the report contradicts itself, and which half is wrong is not ours to pick.
-    """
-    which = _clock(clock)
-    start, end = incidents[which.start], incidents[which.end]
-    derived = (end - start).dt.total_seconds() / 60
-    stated = incidents[which.stated] if which.stated else pd.Series(np.nan, index=incidents.index)
-    finite = stated.where(np.isfinite(stated) & (stated >= 0))
-    negative = derived < 0
-    minutes = derived.fillna(finite).mask(negative)
-    basis = np.select([minutes.isna(), derived.notna()], ["", "derived"], "stated")
-    no_later = incidents[[*_LATER.get(which.end, ())]].isna().all(axis=1)
-    unfinished = start.notna() & end.isna() & no_later & minutes.isna() & (which.end in _LATER)
-    word = {"at": which.start.removesuffix("_at"), "to": which.end.removesuffix("_at")}
-    reason = np.select(
-        [minutes.notna(), negative, unfinished, start.isna() & end.isna(), start.isna()],
-        ["", "negative", "open", f"{word['at']} and {word['to']} not recorded", f"{word['at']} not recorded"],
-        f"{word['to']} not recorded",
-    )
-    table = {
-        "incident_id": incidents["incident_id"],
-        "minutes": minutes.astype(float),
-        "basis": pd.Series(basis, index=incidents.index, dtype="str").replace("", None),
-        "open": unfinished.astype(bool),
-        "reason": pd.Series(reason, index=incidents.index, dtype="str").replace("", None),
-        "stated_min": stated.astype(float),
-    }
-    return pd.DataFrame(table, index=incidents.index)
-
-
 def summarise(
-    incidents: pd.DataFrame, clock: str, by: str | Sequence[str] | None = None, stated: bool = True
+    incidents: pd.DataFrame,
+    clock: str,
+    by: str | Sequence[str] | None = None,
+    stated: bool = True,
+    until: pd.Timestamp | None = None,
 ) -> Times:
     """Median, geometric mean and mean on `clock`, per group of the column(s) `by`, each with a 95 % interval or none.
 
     `incidents` has the columns of the table of that name, plus whatever `by` names: 'severity', 'kind', or a joined
     'service', 'cause', 'team'; 'quarter' is made here from started_at (UTC) where it is not joined. With services the
     caller gives one row per incident and service; counts then overlap and the text says so. `stated=False` uses
-    timestamps only. Intervals need n >= 10; the mean's also that a lognormal fits (`intervals.lognormal_fits`).
+    timestamps only. An open incident is counted as lasting until `until`, by default the last moment that any row holds,
+    in the figures made for that. Intervals need n >= 10; the mean's also that a lognormal fits (`intervals.lognormal_fits`).
     Raises RefusedError where real incidents, drills and tests would be pooled, where a drill is asked for its time
     to detect, and where an incident would be counted twice; InputError for an unknown clock or column.
     """
-    which = _clock(clock)
+    which = clock_of(clock)
     names = [by] if isinstance(by, str) else list(by or ())
     frame = incidents.reset_index(drop=True)
     if "quarter" in names and "quarter" not in frame:
@@ -138,7 +70,7 @@ def summarise(
         raise InputError(
             f"There is no column {', '.join(absent)} to group by.", remedy="Join it to the incidents first."
         )
-    _refuse_pooling(frame, which, names)
+    refuse_pooling(frame, which, names)
     group = pd.Series("all", index=frame.index, dtype="str")
     if names:
         group = frame[names].astype("str").fillna(NOT_STATED).agg(" / ".join, axis=1)
@@ -154,38 +86,11 @@ def summarise(
         taken = found["basis"] == "stated"
         found.loc[taken, ["minutes", "basis"]] = [np.nan, None]
         found.loc[taken, "reason"] = "stated only"
+    found["lasted"] = _lasted(frame, which, found, until)
     rows = [{"group": str(name), **_row(part)} for name, part in found.groupby(group, sort=True)]
     columns = ["group", *_row(found.iloc[:0])]
     table = pd.DataFrame(rows, columns=columns)
     return Times(table, _text(table, frame, which, names), which)
-
-
-def _clock(name: str) -> Clock:
-    if name not in CLOCKS:
-        raise InputError(f"There is no clock '{name}'.", remedy=f"Clocks: {', '.join(CLOCKS)}.")
-    return CLOCKS[name]
-
-
-def _refuse_pooling(frame: pd.DataFrame, clock: Clock, names: list[str]) -> None:
-    kinds = sorted(frame["kind"].dropna().unique())
-    if len(kinds) > 1 and "kind" not in names:
-        raise RefusedError(
-            f"{', '.join(kinds)} would be pooled: heroes of a drill know where to look and have a time box, so its "
-            "times are not those of an incident.",
-            remedy="Choose one kind, or group by kind.",
-        )
-    drill = frame[frame["kind"] == "drill"]
-    uninformed = "style" in drill and bool((drill["style"] == "uninformed").all())
-    if clock.name == "detect" and len(drill) and not uninformed:
-        raise RefusedError(
-            "A drill has no time to detect unless it was uninformed: the heroes are told that something fails.",
-            remedy="Ask for acknowledge or mitigate, or join the GameDay's `style` and choose uninformed drills.",
-        )
-    if "style" in drill and len(drill["style"].unique()) > 1 and "style" not in names:
-        raise RefusedError(
-            "Informed and uninformed drills would be pooled: only one of them was warned.",
-            remedy="Choose one style, or group by style.",
-        )
 
 
 def _row(found: pd.DataFrame) -> dict[str, object]:
@@ -202,7 +107,37 @@ def _row(found: pd.DataFrame) -> dict[str, object]:
     }
     for name, (point, (low, high)) in _points(used).items():
         row |= {f"{name}_min": point, f"{name}_low": low, f"{name}_high": high}
-    return row
+    return row | _with_open(found)
+
+
+def _with_open(found: pd.DataFrame) -> dict[str, float]:
+    """Kaplan-Meier median and restricted mean of ended and open ones; null where there is nothing, or too little."""
+    seen = found[found["lasted"].notna()]
+    lasted, over = seen["lasted"].to_numpy(dtype=float), seen["minutes"].notna().to_numpy()
+    median, mean = survival.Median(*[np.nan] * 3), survival.RestrictedMean(*[np.nan] * 4)
+    if len(lasted):
+        median = survival.median(lasted, over)
+    if len(lasted) < MIN_N:
+        median = survival.Median(median.median, np.nan, np.nan)
+    if len(lasted) >= MIN_RESTRICTED:
+        mean = survival.restricted_mean(lasted, over)
+    return {
+        "km_median_min": median.median,
+        "km_median_low": median.low,
+        "km_median_high": median.high,
+        "restricted_min": mean.mean,
+        "restricted_low": mean.low,
+        "restricted_high": mean.high,
+        "restricted_to_min": mean.limit,
+    }
+
+
+def _lasted(frame: pd.DataFrame, clock: Clock, found: pd.DataFrame, until: pd.Timestamp | None) -> pd.Series:
+    """Minutes that each has lasted: to its end, or to `until` while open; null where neither is known."""
+    moments = [c for c in frame if str(c).endswith("_at") and isinstance(frame[c].dtype, pd.DatetimeTZDtype)]
+    last = until if until is not None else frame[moments].max().max()
+    so_far = (last - frame[clock.start]).dt.total_seconds() / 60
+    return found["minutes"].fillna(so_far.where(found["open"] & (so_far >= 0)))
 
 
 def _points(used: np.ndarray) -> dict[str, tuple[float, intervals.Interval]]:
@@ -247,6 +182,8 @@ def _text(table: pd.DataFrame, frame: pd.DataFrame, clock: Clock, names: list[st
         if np.isnan(row["median_low"]):
             sure = "no interval: too few to say how sure" if n < MIN_N else "no interval: all are equal"
         says = [f"{head} of {n} {what}: half took {minutes(row['median_min'])} or less ({sure})."]
+        if row["n_open"]:
+            says.append(_open_text(row))
     left = []
     if table["n_open"].sum():
         left.append(
@@ -270,10 +207,63 @@ def _text(table: pd.DataFrame, frame: pd.DataFrame, clock: Clock, names: list[st
     return " ".join(says)
 
 
-def minutes(value: float) -> str:
-    """`value` minutes as people say it: '42 min', '3.5 h', '11 days'; 'unknown' where null."""
-    if not np.isfinite(value):
-        return "unknown"
-    if value < 120:
-        return f"{value:.0f} min" if value >= 10 or value == round(value) else f"{value:.1f} min"
-    return f"{value / 60:.1f} h" if value < 2880 else f"{value / 1440:.1f} days"
+def _open_text(row: pd.Series) -> str:
+    """What the median is once the open ones count as long as they have lasted."""
+    n, half = int(row["n_open"]), row["km_median_min"]
+    if not np.isfinite(half):
+        return f"With the {n} open counted as long as they have lasted, the median is not reached."
+    high = "not reached" if np.isinf(row["km_median_high"]) else minutes(row["km_median_high"])
+    sure = "" if np.isnan(row["km_median_low"]) else f" ({minutes(row['km_median_low'])} to {high})"
+    return f"With the {n} open counted as long as they have lasted, the median is {minutes(half)}{sure}."
+
+
+def informed(incidents: pd.DataFrame, messages: pd.DataFrame) -> pd.DataFrame:
+    """One row per incident and audience, with `audience` and `informed_at`, ready for the clock "inform".
+
+    `messages` is the table incident_messages. An audience that no message reached has a null moment, so that it is
+    counted as missing. Then: `summarise(informed(...), "inform", by="audience")`.
+    """
+    first = (
+        messages[["incident_id", "audience", "at"]]
+        .sort_values("at")
+        .drop_duplicates(["incident_id", "audience"])
+    )
+    audiences = pd.DataFrame({"audience": list(schema.AUDIENCES)})
+    every = incidents.merge(audiences, how="cross").merge(first, on=["incident_id", "audience"], how="left")
+    return every.rename(columns={"at": "informed_at"})
+
+
+@dataclass(frozen=True)
+class Found:
+    """Who noticed first. `table`: detected_by, n, share, low, high (95 %, of those that say); customers first."""
+
+    table: pd.DataFrame
+    n: int
+    n_unknown: int
+    text: str
+
+
+def found_by(incidents: pd.DataFrame) -> Found:
+    """Share of incidents by who noticed first, among those whose report says; the share of customers stands first."""
+    refuse_pooling(incidents, CLOCKS["restore"], [])
+    known = incidents.loc[incidents["detected_by"] != "unknown", "detected_by"]
+    n, unknown = len(known), len(incidents) - len(known)
+    order = ("customer", *(who for who in schema.DETECTED_BY if who not in ("customer", "unknown")))
+    rows = []
+    for who in order:
+        count = int((known == who).sum())
+        low, high = intervals.proportion(count, n)
+        rows.append(
+            {"detected_by": who, "n": count, "share": count / n if n else np.nan, "low": low, "high": high}
+        )
+    if not n:
+        text = (
+            f"None of {unknown} reports says who noticed first: the share found by customers is not measured."
+        )
+    else:
+        first = rows[0]
+        text = (
+            f"Customers found {first['n']} of the {n} incidents whose report says who noticed first ({first['share']:.0%}; "
+            f"95 % interval {first['low']:.0%} to {first['high']:.0%}). {unknown} do not say."
+        )
+    return Found(pd.DataFrame(rows), n, unknown, text)

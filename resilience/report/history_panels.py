@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from ..analysis import intervals
 from ..analysis.capacity import Growth, Profile
 from ..analysis.causes import Causes, Distribution
-from ..analysis.times import Times, durations
+from ..analysis.times import Times
 from .figures import capacity as weeks
 from .figures import incidents as figures
 from .panels import Panel, publish, table
@@ -70,60 +71,14 @@ def services(touched: pd.DataFrame) -> Panel:
     )
 
 
-def found_by(incidents: pd.DataFrame) -> Panel:
-    """Who noticed first: customers' share stands first."""
-    n = len(incidents)
-    known = int((incidents["detected_by"] != "unknown").sum())
-    customers = int((incidents["detected_by"] == "customer").sum())
-    if not known:
-        return Panel(
-            f"None of {n} reports says who noticed first: the share found by customers is not measured."
-        )
-    share = intervals.proportion(customers, known)
-    publish(
-        {
-            "found_by_customers": {
-                "n": known,
-                "count": customers,
-                "low": round(share.low, 4),
-                "high": round(share.high, 4),
-            }
-        }
-    )
-    return Panel(
-        f"Customers found {customers} of the {known} incidents whose report says who noticed first "
-        f"({customers / known:.0%}; 95 % interval {share.low:.0%} to {share.high:.0%}). {n - known} do not say."
-    )
-
-
-def duration_dots(incidents: pd.DataFrame, clock: str) -> Panel:
-    """Every incident a dot: when it started and how long it took."""
-    rows = incidents.reset_index(drop=True)
-    found = durations(rows, clock)
-    rows = rows.assign(minutes=found["minutes"], basis=found["basis"], reason=found["reason"])
-    drawn = rows[rows["minutes"].notna() & rows["started_at"].notna()]
-    text = (
-        f"Every one of {len(drawn)} incidents with a start and a duration is a dot, before any average. The scale is "
-        f"logarithmic. {len(rows) - len(drawn)} of {len(rows)} cannot be drawn; the table says why."
-    )
-    columns = {
-        "incident_id": "Incident", "title": "Title", "day": "Started", "minutes": "Minutes", "basis": "Basis",
-        "reason": "Why not used", "detected_by": "Found by", "source_uri": "Report",
-    }  # fmt: skip
-    listed = rows.assign(day=rows["started_at"].dt.strftime("%Y-%m-%d")).sort_values("day", ascending=False)
-    shown = drawn.assign(
-        minutes=drawn["minutes"].clip(lower=0.5)
-    )  # a recorded zero has no place on a log scale
-    return Panel(text, figures.incident_dots(shown, "minutes", "duration", log=True), table(listed, columns))
-
-
 def summary(found: Times) -> Panel:
     """Median per group with its interval, and every other figure in the table."""
     rows = found.table
     publish(
         {
             "text": found.text,
-            f"times_{found.clock.name}": rows.round(4)
+            f"times_{found.clock.name}": rows.replace(np.inf, np.nan)
+            .round(4)
             .astype(object)
             .where(rows.notna(), None)
             .to_dict("records"),
@@ -133,15 +88,25 @@ def summary(found: Times) -> Panel:
         "group": "Group", "n": "n", "n_open": "Open", "n_missing": "Missing", "missing_reasons": "Why missing",
         "median_min": "Median (min)", "median_low": "Low", "median_high": "High",
         "geomean_min": "Geometric mean (min)", "geomean_low": "Low", "geomean_high": "High",
-        "mean_min": "Mean (min)", "mean_low": "Low", "mean_high": "High", "total_min": "Total (min)",
+        "mean_min": "Mean (min)", "mean_low": "Low", "mean_high": "High",
+        "km_median_min": "Median with open ones (min)", "km_median_low": "Low", "km_median_high": "High",
+        "restricted_min": "Mean up to the limit (min)", "restricted_low": "Low", "restricted_high": "High",
+        "restricted_to_min": "Limit (min)", "total_min": "Total of n (min)",
     }  # fmt: skip
+    reached = [c for c in rows if str(c).startswith("km_")]
+    shown = rows.assign(**{c: rows[c].map(_reached) for c in reached})
     if not rows["median_min"].notna().any():
-        return Panel(found.text, table=table(rows, columns))
+        return Panel(found.text, table=table(shown, columns))
     return Panel(
         found.text,
         figures.medians(rows, f"{found.clock.title.lower()}: median and 95 % interval"),
-        table(rows, columns),
+        table(shown, columns),
     )
+
+
+def _reached(value: float) -> str | None:
+    """Minutes as the tables show them, or 'not reached'."""
+    return None if np.isnan(value) else "not reached" if np.isinf(value) else f"{value:.4g}"
 
 
 def scopes(found: Profile) -> Panel:

@@ -10,6 +10,7 @@ import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -19,12 +20,13 @@ _PLOTLY_MIME = "application/vnd.plotly.v1+json"
 
 @dataclass(frozen=True)
 class Panel:
-    """HTML of its own, then a sentence above a figure, then the figure's numbers as a table folded below it."""
+    """HTML of its own, then a sentence above a figure or a drawing, then its numbers as a table folded below it."""
 
     text: str
     figure: Any = None
     table: str = ""
     body: str = ""
+    drawing: str = ""
 
     def _ipython_display_(self) -> None:
         if self.body:
@@ -33,6 +35,8 @@ class Panel:
             show_html(finding(self.text), self.text)
         if self.figure is not None:
             show_figure(self.figure, self.text)
+        if self.drawing:
+            show_html(f'<figure><div class="scroll">{self.drawing}</div></figure>', self.text)
         if self.table:
             show_html(
                 f'<details class="data"><summary>The numbers behind it</summary>{self.table}</details>', ""
@@ -114,8 +118,27 @@ def banner(tables: Mapping[str, pd.DataFrame]) -> Panel:
     return Panel("")
 
 
-def table(rows: pd.DataFrame, columns: Mapping[str, str], formats: Mapping[str, str] | None = None) -> str:
-    """HTML table of `columns` (column -> heading); numbers by `formats` (default 4 digits), missing as a dash."""
+def report_link(uri: Any) -> str:
+    """Address of a report as seen from a page under reports/<id>/; empty where `uri` is not one that can be followed."""
+    text = str(uri or "")
+    if text.startswith(("https://", "http://")):
+        return quote(text, safe=":/?&=#%+,;@~()!$*'")
+    relative = (
+        text and not text.startswith("/") and ":" not in text.split("/")[0] and ".." not in text.split("/")
+    )
+    return f"../../{quote(text)}" if relative else ""
+
+
+def table(
+    rows: pd.DataFrame,
+    columns: Mapping[str, str],
+    formats: Mapping[str, str] | None = None,
+    link: str | None = None,
+) -> str:
+    """HTML table of `columns` (column -> heading); numbers by `formats` (default 4 digits), missing as a dash.
+
+    Cells of the column `link` hold the address of a report and lead to it.
+    """
     formats = formats or {}
     numeric = {c for c in columns if pd.api.types.is_numeric_dtype(rows[c]) and rows[c].dtype != bool}
     head = "".join(
@@ -128,9 +151,10 @@ def table(rows: pd.DataFrame, columns: Mapping[str, str], formats: Mapping[str, 
         for c in columns:
             value = record[c]
             text = format(value, formats.get(c, ".4g")) if c in numeric and known(value) else value
-            cells.append(
-                f"<td{' class=num' if c in numeric else ''}>{escape(text) if known(value) else '–'}</td>"
-            )
+            shown_text = escape(text) if known(value) else "–"
+            if c == link and known(value) and (address := report_link(value)):
+                shown_text = f'<a href="{html.escape(address, quote=True)}">{shown_text}</a>'
+            cells.append(f"<td{' class=num' if c in numeric else ''}>{shown_text}</td>")
         shown.append(f"<tr>{''.join(cells)}</tr>")
     return (
         '<div class="scroll" tabindex="0" role="region" aria-label="table"><table><thead><tr>'

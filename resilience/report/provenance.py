@@ -32,6 +32,7 @@ def describe(
         "notebook": {"name": notebook.name, "sha256": sha256(notebook.read_bytes())},
         "parameters": dict(parameters),
         "tables": {name: {"rows": len(rows), "content": content_hash(rows)} for name, rows in tables.items()},
+        "taxonomy": _taxonomy(),
         "code": {"resilience": __version__, "sha256": _code()},
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
@@ -55,6 +56,8 @@ def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
                 found.append(f"{part}: {name} was {values[0]}, now {values[1]}")
     if old.get("notebook") != new["notebook"]:
         found.append(f"notebook: {new['notebook']['name']}")
+    if old.get("taxonomy") != new["taxonomy"]:
+        found.append("taxonomy: the definitions of failure classes")
     if old.get("code") != new["code"]:
         found.append(
             f"code: resilience {old.get('code', {}).get('resilience')}, now {new['code']['resilience']}"
@@ -86,11 +89,17 @@ def sha256(data: bytes) -> str:
 
 
 @cache
+def _taxonomy() -> str:
+    """Hash of the taxonomy alone, so that a figure it moved is not laid to the code."""
+    return sha256((Path(str(resources.files("resilience"))) / "taxonomy.yml").read_bytes())
+
+
+@cache
 def _code() -> str:
     """Hash of the package's own files: a page made by other code is not the same page."""
     root = Path(str(resources.files("resilience")))
     kinds = {".py", ".yml", ".j2", ".css", ".js", ".json"}
     whole = hashlib.sha256()
-    for path in sorted(p for p in root.rglob("*") if p.suffix in kinds):
+    for path in sorted(p for p in root.rglob("*") if p.suffix in kinds and p.name != "taxonomy.yml"):
         whole.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return whole.hexdigest()

@@ -59,6 +59,9 @@ def jobs(store: Store, workspace: Workspace, wanted: str | None = None) -> list[
     if store.version("incidents") is not None:
         found.append(Job("failure-classes", "What keeps failing", "failure_classes", {}))
         found.append(Job("time-to-restore", "How long it takes", "time_to_restore", {}))
+        found.append(
+            Job("next-experiments", "What to rehearse next", "next_experiments", {"zone": workspace.zone})
+        )
     if traffic := views.traffic(store):
         about: dict[str, str | int] = {
             "metric": traffic[0],

@@ -52,7 +52,7 @@ def verify(folder: Path, workspace: Workspace, root: str) -> Verified:
             else "its content has changed"
         )
         findings = [f"version {n} of {table} is gone; {data}" for table, n in gone.items()] + findings
-    if not any(m.startswith(("notebook", "code", "data", "parameters")) for m in moved):
+    if not any(m.startswith(("notebook", "taxonomy", "code", "data", "parameters")) for m in moved):
         findings += _remade(folder, notebook, now, store)
     return Verified("gone" if gone else "differs" if findings else "identical", tuple(findings))
 

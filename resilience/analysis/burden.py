@@ -1,0 +1,386 @@
+"""How often each failure class hits each service and what it costs, with intervals, also where nothing happened yet.
+
+150 services x 12 classes are 1 800 cells for some hundred incidents: most have none, and the worst of the rest were
+partly unlucky. Each cell's rate is therefore shrunk towards what its class, its service and services like it would
+make one expect. The model is a Gamma-Poisson with an estimated prior (empirical Bayes; Robbins 1956; for counts of
+events DuMouchel 1999, The American Statistician 53, 177-190):
+
+    service s:  N_s ~ Poisson(T theta_s),      theta_s ~ Gamma(mean exp(x_s b)),  x: what is known of the service
+    class c:    share pi_c|kind, a Dirichlet around the shares over all services
+    cell:       n_cs ~ Poisson(T lambda_cs),   lambda_cs ~ Gamma(shape k, mean theta_s pi_c)
+
+Counts are sums of label probabilities x service shares, so they need not be whole, and doubt about labels widens
+the interval. The fall that shrinkage predicts is the fall to expect if nobody does anything: regression to the mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, special, stats
+
+from ..errors import InputError
+from .attribution import NOT_STATED, PRODUCTION
+
+YEAR = pd.Timedelta(days=365.25)
+LEAST_YEARS = 0.25  # a shorter history would turn one incident into a rate of many a year
+_SHAPES = np.geomspace(0.05, 50, 61)  # candidates for the shape of a Gamma, by likelihood
+_RIDGE = 0.7  # prior standard deviation of a coefficient of a standardised fact about a service
+_ALIKE = 12.0  # incidents that the overall mean weighs, where a service's or kind's own is estimated
+_TABLE = (
+    "failure_class", "service", "environment", "n", "raw_rate", "rate", "rate_low", "rate_high", "expected_fall_pct",
+    "severity", "minutes", "minutes_low", "minutes_high", "loss", "loss_low", "loss_high", "observed_minutes",
+    "n_minutes", "last_at",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Burden:
+    """`table`, one row per class, service and environment, most loss first:
+
+    n (expected incidents: label probability x share of the service); raw_rate (n per year); rate with
+    rate_low and rate_high (posterior mean and 95 % interval, per year); expected_fall_pct (by how much the
+    posterior lies below the raw rate: the fall to expect without any effect; null where n is 0); severity
+    (expected weight of an incident there, worst = 1); minutes with minutes_low and minutes_high (expected
+    minutes of an incident of the class); loss with loss_low and loss_high (rate x severity x minutes:
+    severity-weighted minutes per year); observed_minutes (minutes of its incidents, weighted by n, no
+    severity) from n_minutes incidents; last_at (last incident that is at least as likely as not there).
+    `shape` and `scale`: the Gamma posterior of each row (scale in 1/years). `years`: length of history.
+    """
+
+    table: pd.DataFrame
+    text: str
+    years: float
+    start: pd.Timestamp
+    end: pd.Timestamp
+    shape: np.ndarray
+    scale: np.ndarray
+
+    def chance_of_at_most(self, rows: np.ndarray, count: np.ndarray, years: np.ndarray) -> np.ndarray:
+        """Posterior predictive chance of at most `count` incidents within `years` in the given rows, if nothing changes."""
+        shape, rate = self.shape[rows], 1 / self.scale[rows]
+        found: np.ndarray = stats.nbinom.cdf(np.floor(count), shape, rate / (rate + np.maximum(years, 1e-9)))
+        return found
+
+
+def estimate(
+    touches: pd.DataFrame,
+    classes: Iterable[str],
+    facts: pd.DataFrame,
+    *,
+    end: pd.Timestamp,
+    start: pd.Timestamp | None = None,
+) -> Burden:
+    """Burden of every class at every service, from what happened before `end` (aware).
+
+    `touches` comes from `attribution.touches`; `facts` has one row per service: `service`, and where known
+    `criticality` (1 = sales stop without it), `kind`, `traffic` (mean requests/s) and `callers` (how many call it).
+    Services of `touches` that `facts` lacks are added. History begins at `start`, else at the first incident. Incidents
+    without any time count, as their report exists. Raises InputError for a naive `end`.
+    """
+    if end.tzinfo is None:
+        raise InputError(
+            "The end of the history has no zone.", remedy="Give a moment such as 2020-11-30T00:00Z."
+        )
+    rows = touches[~(touches["at"] >= end)]
+    first = rows["at"].min() if start is None else start
+    years = max((end - first) / YEAR, LEAST_YEARS) if pd.notna(first) else LEAST_YEARS
+    begin = end - years * YEAR if pd.isna(first) else first
+    names = list(dict.fromkeys([*classes, *sorted(set(rows["failure_class"]))]))
+    units = _units(rows, facts)
+    n, doubt, likely = _counts(rows, names, units)
+    prior, mixture = _prior(n, likely, years, units)
+    mean, variance = _posterior(n, prior, years, mixture)
+    variance = (
+        variance + doubt * (mean / np.maximum(n + 1, 1e-9)) ** 2
+    )  # what is not known of a count widens it
+    widened = mean**2 / variance
+    scale = variance / mean
+    low, high = (stats.gamma.ppf(q, widened, scale=scale) for q in (0.025, 0.975))
+    severity = _severities(rows, units)[None, :].repeat(len(names), 0)
+    minutes, spread = _minutes(rows, names)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        raw = n / years
+        fall = np.where(n > 1e-9, 100 * (1 - mean / raw), np.nan)
+    each = minutes[:, None].repeat(len(units), 1)
+    loss = mean * severity * each
+    reach = 1.96 * np.sqrt(special.polygamma(1, widened) + spread[:, None] ** 2)
+    centre = np.log(np.maximum(loss, 1e-300)) - special.polygamma(1, widened) / 2
+    index = pd.MultiIndex.from_product([names, range(len(units))], names=["failure_class", "unit"])
+    table = pd.DataFrame(
+        {
+            "n": n.ravel(), "raw_rate": raw.ravel(), "rate": mean.ravel(), "rate_low": low.ravel(),
+            "rate_high": high.ravel(), "expected_fall_pct": fall.ravel(), "severity": severity.ravel(),
+            "minutes": each.ravel(), "minutes_low": (each * np.exp(-1.96 * spread[:, None])).ravel(),
+            "minutes_high": (each * np.exp(1.96 * spread[:, None])).ravel(), "loss": loss.ravel(),
+            "loss_low": np.exp(centre - reach).ravel(), "loss_high": np.exp(centre + reach).ravel(),
+        },
+        index=index,
+    ).reset_index()  # fmt: skip
+    table["service"] = units["service"].to_numpy()[table["unit"]]
+    table["environment"] = units["environment"].to_numpy()[table["unit"]]
+    table = table.merge(_seen(rows), on=["failure_class", "service", "environment"], how="left")
+    table["observed_minutes"] = table["observed_minutes"].fillna(0.0)
+    table["n_minutes"] = table["n_minutes"].fillna(0).astype(int)
+    order = np.lexsort((table["service"], table["failure_class"], -table["loss"]))
+    table = table.iloc[order][list(_TABLE)].reset_index(drop=True)
+    table = table.astype({"failure_class": "str", "service": "str", "environment": "str"})
+    text = _text(rows, table, years, begin, end)
+    flat_shape, flat_scale = widened.ravel()[order], scale.ravel()[order]
+    return Burden(table, text, float(years), begin, end, flat_shape, flat_scale)
+
+
+def _units(rows: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
+    """One row per service and environment, with the facts of the service."""
+    seen = rows[["service", "environment"]].drop_duplicates()
+    known = pd.DataFrame({"service": facts["service"].astype("str"), "environment": PRODUCTION})
+    units = pd.concat([known, seen], ignore_index=True).drop_duplicates(ignore_index=True)
+    units = units.merge(facts.drop_duplicates("service"), on="service", how="left")
+    for name in ("criticality", "traffic", "callers"):
+        units[name] = pd.to_numeric(units[name], errors="coerce") if name in units else np.nan
+    units["kind"] = units["kind"].astype(object) if "kind" in units else None
+    return units.sort_values(["service", "environment"], ignore_index=True)
+
+
+def _counts(
+    rows: pd.DataFrame, names: list[str], units: pd.DataFrame
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Per class and unit: expected incidents, the variance that doubt about class and service adds, and incidents that are
+
+    at least as likely as not there. Expected counts are smeared over classes and look more even than failures are, so
+    the whole ones say how uneven cells are.
+    """
+    place = pd.MultiIndex.from_frame(units[["service", "environment"]])
+    c = pd.Index(names).get_indexer(rows["failure_class"])
+    u = place.get_indexer(pd.MultiIndex.from_frame(rows[["service", "environment"]]))
+    w = rows["weight"].to_numpy(dtype=float)
+    n, doubt = np.zeros((len(names), len(units))), np.zeros((len(names), len(units)))
+    np.add.at(n, (c, u), w)
+    np.add.at(doubt, (c, u), w * (1 - w))
+    likely = np.zeros_like(n)
+    np.add.at(likely, (c, u), w >= 0.5)
+    return n, doubt, likely
+
+
+def _prior(
+    n: np.ndarray, likely: np.ndarray, years: float, units: pd.DataFrame
+) -> tuple[np.ndarray, Mixture]:
+    """Prior mean rate per year of each cell, and how cells stray from it."""
+    total = n.sum()
+    if total <= 0:
+        return np.full(n.shape, 1.0 / (years * max(n.size, 1))), Mixture(1.0, 1.0, 1.0, 1.0, 1.0)
+    share = (n.sum(axis=1) + 0.5) / (total + 0.5 * len(n))
+    kinds = units["kind"].where(units["kind"].notna(), "").astype(str).to_numpy()
+    shares = np.empty(n.shape)
+    for kind in np.unique(kinds):
+        mine = kinds == kind
+        of_kind = n[:, mine].sum(axis=1)
+        shares[:, mine] = ((of_kind + 3 * _ALIKE * share) / (of_kind.sum() + 3 * _ALIKE))[:, None]
+    # what a cell itself suffered may not raise what one expects of it: it would be counted twice
+    mean = _without(n, shares, units) / years
+    return mean, _mixture(likely, _without(likely, shares, units))
+
+
+def _without(n: np.ndarray, shares: np.ndarray, units: pd.DataFrame) -> np.ndarray:
+    """What one would expect of each cell, did one not know how often it failed itself."""
+    whole = n.sum(axis=0)
+    like = _like(whole, units)
+    k = _shape(whole, like)
+    others = np.maximum(whole[None, :] - n, 0)
+    left = 1 - shares
+    rate = like * (k + others) / (k + like * left)
+    return np.maximum(rate * shares, 1e-9)
+
+
+def _like(count: np.ndarray, units: pd.DataFrame) -> np.ndarray:
+    """What a Poisson regression on the facts makes one expect of each unit; the mean where there are no facts."""
+    from sklearn.linear_model import PoissonRegressor
+
+    ordinary = ((units["environment"] == PRODUCTION) & (units["service"] != NOT_STATED)).to_numpy()
+    columns = []
+    for name, how in (("criticality", lambda v: v), ("traffic", np.log1p), ("callers", np.log1p)):
+        values = how(units[name].to_numpy(dtype=float))
+        if np.isfinite(values[ordinary]).sum() >= 8:
+            columns.append(np.where(np.isfinite(values), values, np.nanmean(values[ordinary])))
+    x = np.column_stack(columns) if columns else np.zeros((len(units), 0))
+    x = x[:, np.ptp(x[ordinary], axis=0) > 0] if x.shape[1] and ordinary.any() else x[:, :0]
+    mean = max(count[ordinary].mean(), 1e-3) if ordinary.any() else count.mean()
+    expected = np.full(len(units), mean)
+    if x.shape[1] and ordinary.sum() >= 12 and count[ordinary].sum() >= 12:
+        x = (x - x[ordinary].mean(axis=0)) / x[ordinary].std(axis=0)
+        model = PoissonRegressor(alpha=1 / (ordinary.sum() * _RIDGE**2 * mean), max_iter=300)
+        expected = model.fit(x[ordinary], count[ordinary] / mean).predict(x) * mean
+    # what has no service, or is not production, is known by its own count alone
+    expected[~ordinary] = np.maximum(count[~ordinary], 0.1)
+    return np.maximum(expected, 1e-3)
+
+
+def _shape(n: np.ndarray, expected: np.ndarray) -> float:
+    """Likeliest shape of the Gamma by which counts stray from what is expected of them."""
+    n, expected = n.ravel(), expected.ravel()
+    k = _SHAPES[:, None]
+    seen = n > 1e-9
+    some = (
+        special.gammaln(k + n[seen])
+        - special.gammaln(k)
+        + n[seen] * np.log(expected[seen] / (k + expected[seen]))
+    )
+    likelihood = some.sum(axis=1) - (k * np.log1p(expected / k)).sum(axis=1)
+    return float(_SHAPES[int(likelihood.argmax())])
+
+
+def _severities(rows: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
+    """Expected severity weight of an incident per unit: its own mean, shrunk to services as critical, and these to all."""
+    w, value = rows["weight"].to_numpy(dtype=float), rows["severity_weight"].to_numpy(dtype=float)
+    overall = float(np.average(value, weights=w)) if w.sum() > 0 else 0.2
+    place = pd.MultiIndex.from_frame(units[["service", "environment"]])
+    u = place.get_indexer(pd.MultiIndex.from_frame(rows[["service", "environment"]]))
+    weight = np.bincount(u, weights=w, minlength=len(units))
+    sums = np.bincount(u, weights=w * value, minlength=len(units))
+    level = units["criticality"].fillna(-1).to_numpy()
+    expected = np.full(len(units), overall)
+    for one in np.unique(level[level >= 0]):
+        mine = level == one
+        expected[mine] = (sums[mine].sum() + _ALIKE * overall) / (weight[mine].sum() + _ALIKE)
+    return (sums + _ALIKE * expected) / (weight + _ALIKE)
+
+
+def _minutes(rows: pd.DataFrame, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Expected minutes of an incident per class and their standard error on the log scale.
+
+    Lognormal; class means are shrunk towards the overall one by the variance between classes (DerSimonian and Laird
+    1986, Controlled Clinical Trials 7, 177-188).
+    """
+    known = rows[rows["minutes"].notna()]
+    if known["weight"].sum() < 2:
+        only = float(known["minutes"].mean()) if len(known) else 60.0
+        return np.full(len(names), only), np.full(len(names), 1.5)
+    w, log = known["weight"].to_numpy(dtype=float), np.log(known["minutes"].to_numpy(dtype=float))
+    overall = float(np.average(log, weights=w))
+    variance = max(float(np.average((log - overall) ** 2, weights=w)), 0.05)
+    c = pd.Index(names).get_indexer(known["failure_class"])
+    weight = np.bincount(c, weights=w, minlength=len(names))
+    mean = np.bincount(c, weights=w * log, minlength=len(names)) / np.maximum(weight, 1e-9)
+    q = float((weight * (mean - overall) ** 2).sum() / variance)
+    used = weight > 0
+    excess = weight.sum() - (weight**2).sum() / weight.sum()
+    between = max(0.0, (q - (used.sum() - 1)) * variance / max(excess, 1e-9))
+    trust = between / (between + variance / np.maximum(weight, 1e-9)) if between > 0 else np.zeros(len(names))
+    centre = overall + np.where(used, trust * (mean - overall), 0.0)
+    error = np.sqrt(
+        np.where(trust > 0, trust * variance / np.maximum(weight, 1e-9), between) + variance / weight.sum()
+    )
+    return np.exp(centre + variance / 2), error
+
+
+class Mixture(NamedTuple):
+    """How far cells stray from what class and service make one expect: most of them (`share`) by a Gamma of `usual_shape`
+
+    and mean `usual_times` the expectation, the others by one of `odd_shape` and `odd_times`. The overall mean is 1.
+    """
+
+    share: float
+    usual_shape: float
+    usual_times: float
+    odd_shape: float
+    odd_times: float
+
+
+def _mixture(n: np.ndarray, expected: np.ndarray) -> Mixture:
+    """Likeliest mixture for counts of which `expected` was expected: most cells are ordinary, a few fail far more."""
+    n, expected = n.ravel(), expected.ravel()
+    # cells alike in count and (to a few percent) expectation are one term
+    level = np.round(np.log(expected) * 16) / 16
+    pairs, times = np.unique(np.column_stack([n, level]), axis=0, return_counts=True)
+    count, mean = pairs[:, 0], np.exp(pairs[:, 1])
+
+    def split(x: np.ndarray) -> Mixture:
+        share = float(0.5 + 0.495 * special.expit(x[0]))
+        odd = float(1 + np.exp(np.clip(x[1], -3, 3)))
+        usual = max((1 - (1 - share) * odd) / share, 0.05)
+        shapes = np.exp(np.clip(x[2:], -1.5, 3.0))
+        return Mixture(share, float(shapes[0]), usual, float(shapes[1]), odd)
+
+    def loss(x: np.ndarray) -> float:
+        m = split(x)
+        if (1 - m.share) * m.odd_times > 0.95:
+            return 1e9
+        likelihood = np.logaddexp(
+            np.log(m.share) + _log_nb(count, m.usual_shape, m.usual_times * mean),
+            np.log1p(-m.share) + _log_nb(count, m.odd_shape, m.odd_times * mean),
+        )
+        penalty = 0.5 * (((x - _START) / 2.0) ** 2).sum()  # keeps small histories near a sane shape
+        return float(penalty - (times * likelihood).sum())
+
+    found = optimize.minimize(
+        loss, _START, method="Nelder-Mead", options={"maxiter": 600, "xatol": 1e-3, "fatol": 1e-3}
+    )
+    return split(found.x)
+
+
+_START = np.array([1.5, 1.4, 0.5, 0.0])
+
+
+def _posterior(n: np.ndarray, prior: np.ndarray, years: float, m: Mixture) -> tuple[np.ndarray, np.ndarray]:
+    """Posterior mean and variance of the rate of each cell."""
+    parts = []
+    for share, shape, times in (
+        (m.share, m.usual_shape, m.usual_times),
+        (1 - m.share, m.odd_shape, m.odd_times),
+    ):
+        if share > 0:
+            rate = shape / (times * prior) + years
+            weight = np.log(share) + _log_nb(n, shape, times * prior * years)
+            parts.append((weight, (shape + n) / rate, (shape + n) / rate**2))
+    weights = np.exp(np.stack([p[0] for p in parts]) - np.logaddexp.reduce([p[0] for p in parts]))
+    means, variances = np.stack([p[1] for p in parts]), np.stack([p[2] for p in parts])
+    mean = (weights * means).sum(axis=0)
+    return mean, (weights * (variances + means**2)).sum(axis=0) - mean**2
+
+
+def _log_nb(n: np.ndarray, shape: float, expected: np.ndarray) -> np.ndarray:
+    """Log likelihood of counts, Gamma-Poisson with the given shape, without the term that has no parameter in it."""
+    found: np.ndarray = (
+        special.gammaln(shape + n) - special.gammaln(shape) + n * np.log(expected / (shape + expected))
+        - shape * np.log1p(expected / shape)
+    )  # fmt: skip
+    return found
+
+
+def _seen(rows: pd.DataFrame) -> pd.DataFrame:
+    likely = rows["at"].where(rows["weight"] >= 0.5)
+    timed = rows["minutes"].notna() & (rows["weight"] >= 0.5)
+    given = rows.assign(last_at=likely, observed_minutes=rows["minutes"] * rows["weight"], n_minutes=timed)
+    return given.groupby(["failure_class", "service", "environment"], as_index=False).agg(
+        last_at=("last_at", "max"),
+        observed_minutes=("observed_minutes", "sum"),
+        n_minutes=("n_minutes", "sum"),
+    )
+
+
+def _text(
+    rows: pd.DataFrame, table: pd.DataFrame, years: float, start: pd.Timestamp, end: pd.Timestamp
+) -> str:
+    count = rows["incident_id"].nunique()
+    if not count:
+        return "No incident is on record: every burden is what the model assumes, and no ranking of them means anything."
+    top = table.iloc[0]
+    undated = rows.loc[rows["at"].isna(), "incident_id"].nunique()
+    nowhere = rows.loc[rows["service"] == NOT_STATED, "incident_id"].nunique()
+    if nowhere > count / 2:
+        return (
+            f"{count} real incidents from {start:%Y-%m-%d} to {end:%Y-%m-%d}; {nowhere} reports name no "
+            "service, so what fails where "
+            "is not known: read the classes, not the services."
+        )
+    return (
+        f"{count} real incidents from {start:%Y-%m-%d} to {end:%Y-%m-%d} over {len(table)} cells. The "
+        "largest expected loss is "
+        f"{top['failure_class']} at {top['service']}: {top['rate']:.1f} a year (95 % interval {top['rate_low']:.1f} to "
+        f"{top['rate_high']:.1f}; counted {top['raw_rate']:.1f})."
+        + (f" {undated} report(s) without any time are counted." if undated else "")
+    )

@@ -1,0 +1,206 @@
+"""How long incidents take: random dates, claims of change, published figures that moved."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .errors import InputError
+from .terminal import progress, safe, show
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .store import Store
+
+CLOCKS = ("detect", "acknowledge", "mitigate", "restore", "repair")
+_PATH = click.Path(path_type=Path)
+_clock = click.option(
+    "--clock", type=click.Choice(CLOCKS), default="restore", show_default=True, help="Which duration."
+)
+_store = click.option(
+    "--store", "root", metavar="DIR|URL", help="Store to read [default: data/store of the workspace]."
+)
+_form = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="How to print it.",
+)
+
+
+@click.command()
+@click.argument("source", type=_PATH, required=False)
+@click.option(
+    "--date", help="Date to judge, e.g. 2020-12-10 [default: the store's first GameDay, else none]."
+)
+@_clock
+@click.option(
+    "--window",
+    type=click.FloatRange(7, 3650),
+    default=182.0,
+    show_default=True,
+    help="Days before and after a date.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the random dates.")
+@click.option(
+    "--out", type=_PATH, help="Page to write [default: reports/placebo.html, beside a CSV placebo.html]."
+)
+@_store
+def placebo(
+    source: Path | None,
+    date: str | None,
+    clock: str,
+    window: float,
+    seed: int,
+    out: Path | None,
+    root: str | None,
+) -> None:
+    """How often would a date on which nothing happened have "cut MTTR by 10 %"?
+
+    SOURCE is any CSV of incidents, or a file or folder of reports; without it the store is read. The mean before and
+    after is compared at 1 000 random dates of that history, and at --date.
+    """
+    from .analysis import placebo as analysis
+    from .report import placebo_page
+
+    incidents, said, notes, fallback = _incidents(source, root)
+    at = _date(date) if date else _first_gameday(root) if source is None else None
+    found = analysis.placebo(incidents, at, clock, window_days=window, seed=seed)
+    click.echo(found.text)
+    for note in notes:
+        click.echo(safe(note))
+    click.echo(placebo_page.terminal(found))
+    target = out or fallback
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    title = "Would it have happened anyway?"
+    part.write_text(placebo_page.page(found, title, said, tuple(notes)), encoding="utf-8", newline="\n")
+    part.replace(target)
+    click.echo(f"Page: {target}")
+
+
+@click.command()
+@click.argument("source", type=_PATH, required=False)
+@click.option("--date", required=True, help="First day of the later period, e.g. 2020-12-11.")
+@_clock
+@click.option("--anchored", is_flag=True, help="Begin where the series in the store first moved.")
+@_form
+@_store
+def compare(source: Path | None, date: str, clock: str, anchored: bool, form: str, root: str | None) -> None:
+    """Did it change after a date? Supported, not distinguishable, or not measurable, and what could have been seen.
+
+    SOURCE as in `placebo`. One comparison is the claim; those by severity and by who found it are exploratory.
+    """
+    from .analysis import claims
+
+    if anchored and source is not None:
+        raise InputError("Only the store holds series.", remedy="Leave SOURCE or --anchored away.")
+    incidents, _, notes, _ = _incidents(source, root)
+    onsets = _onsets(root, incidents) if anchored else None
+    before, after, undated = claims.split(incidents, _date(date))
+    found = claims.compare(before, after, clock, onsets=onsets)
+    show(found.table, form, found.text)
+    if form == "table":
+        for note in [
+            *notes,
+            *([f"{undated} incidents have no date and are in neither period."] if undated else []),
+        ]:
+            click.echo(safe(note))
+
+
+@click.command()
+@click.option(
+    "--since",
+    required=True,
+    help="Date or moment, or a version of the table incidents (`resilience status`).",
+)
+@_form
+@_store
+def restated(since: str, form: str, root: str | None) -> None:
+    """Which published figures moved since then, and whether data, labels, taxonomy or definition moved them."""
+    from . import workspace
+    from .report import restated as report
+
+    place = workspace.find(Path.cwd())
+    store = _open(root)
+    if since.isdigit():
+        old = store.as_of(datetime.now(UTC), "incidents", int(since))
+    else:
+        old = store.as_of(_date(since).to_pydatetime())
+    with progress("Making again"):
+        found = report.restated(place, store, old)
+    show(found.table, form, found.text)
+    for name, why in found.failed.items():
+        click.echo(f"Not compared: {safe(name)}: {safe(why)}", err=True)
+
+
+def _open(root: str | None) -> Store:
+    from . import workspace
+    from .store import Store
+
+    return Store(root or workspace.find(Path.cwd()).store)
+
+
+def _incidents(source: Path | None, root: str | None) -> tuple[pd.DataFrame, str, list[str], Path]:
+    """Real incidents of a file, a folder or the store; where they are from; what was taken for granted; where a "
+    "page goes."""
+    from . import views, workspace
+    from .analysis import reporting
+
+    if source is None:
+        page = Path("placebo.html") if root else workspace.find(Path.cwd()).reports / "placebo.html"
+        store = _open(root)
+        rows = reporting.dated(views.incidents(store, kind="real"), views.table(store, "timeline"))
+        return rows, "the incidents in the store", [], page
+    if not source.exists():
+        raise InputError(
+            "There is no such file.", where=str(source), remedy="Name a CSV, or a folder of reports."
+        )
+    notes: list[str] = []
+    if source.suffix.lower() == ".csv":
+        from .sources import incident_csv
+
+        read = incident_csv.read(source)
+        rows, notes = read.incidents, list(read.notes)
+    else:
+        from .sources import reports
+
+        told = reports.read(source)
+        rows = reporting.dated(told.incidents, told.timeline)
+        placed = int((rows["dated_at"].notna() & reporting.begun(told.incidents).isna()).sum())
+        if placed:
+            notes.append(
+                f"{placed} reports state no moment: the first date in their text places them in time."
+            )
+    real = rows[rows["kind"] == "real"].reset_index(drop=True)
+    if len(real) < len(rows):
+        notes.append(f"{len(rows) - len(real)} drills and tests are left out.")
+    return real, source.name, notes, Path("placebo.html")
+
+
+def _onsets(root: str | None, incidents: pd.DataFrame) -> pd.DataFrame:
+    from . import views
+
+    return views.onsets(_open(root), incidents)
+
+
+def _first_gameday(root: str | None) -> pd.Timestamp | None:
+    days = _open(root).load("gamedays")["held_on"]
+    return None if days.empty else days.min()
+
+
+def _date(text: str) -> pd.Timestamp:
+    """A date is its midnight UTC, as `held_on` of a GameDay is."""
+    import pandas as pd
+
+    try:
+        at = pd.Timestamp(datetime.fromisoformat(text))
+    except ValueError:
+        raise InputError(f"{text!r} is not a date.", remedy="Write it as 2020-12-10.") from None
+    return at.tz_localize("UTC") if at.tzinfo is None else at.tz_convert("UTC")

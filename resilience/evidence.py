@@ -1,0 +1,391 @@
+"""What the ledger and the planner are told: incidents, rehearsals, traffic and the declared graph, as known at a moment.
+
+The same functions serve the command line, the notebook and the renderer. Nothing later than `as_of` is read, save human
+labels: a label reads a past report whenever it is given, and says nothing of the future.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import schema, views
+from .analysis import (
+    attribution,
+    backtest,
+    causes,
+    dependencies,
+    gameday,
+    ledger,
+    plan,
+    rehearsals,
+    safe_windows,
+    taxonomy,
+    tolerances,
+)
+from .errors import InputError
+from .store import Store
+
+TABLES = (
+    "incidents", "incident_links", "labels", "actions", "corrections", "service_edges", "slo_history",
+    *schema.GAMEDAY_TABLES,
+)  # fmt: skip
+"""Tables, series apart, that a ledger is made from."""
+RECENT = pd.Timedelta(weeks=8)  # of traffic that speaks for today
+LEAD = pd.Timedelta(hours=1)  # before the stated start of an incident: starts are recorded late
+BUSY = 0.99  # quantile of the hours that a rehearsal's load is compared with
+RATE = "requests/s"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Tables as known at `as_of`; `graph`: caller, callee; the others as `ledger.build` wants them."""
+
+    as_of: pd.Timestamp
+    incidents: pd.DataFrame
+    touches: pd.DataFrame
+    history: pd.DataFrame
+    facts: pd.DataFrame
+    graph: pd.DataFrame
+    peaks: pd.DataFrame
+    actions: pd.DataFrame
+    edges: pd.DataFrame
+    classes: tuple[str, ...]
+    text: str
+    simulated: bool
+
+
+def latest(store: Store) -> pd.Timestamp:
+    """A moment after everything in the store that is dated: incidents, GameDays and traffic."""
+    incidents = store.load("incidents")
+    found = [incidents[f"{name}_at"].max() for name in schema.MOMENTS]
+    found.append(store.load("gamedays")["held_on"].max() + pd.Timedelta(days=1))
+    known = [at for at in found if pd.notna(at)]
+    return max(known) + pd.Timedelta(minutes=1) if known else pd.Timestamp("1970-01-02", tz="UTC")
+
+
+def moment(stated: str) -> pd.Timestamp | None:
+    """A moment as written: a date (its midnight UTC) or an ISO time with offset; None where nothing is written."""
+    if not stated:
+        return None
+    try:
+        at = pd.Timestamp(stated)
+    except ValueError as error:
+        raise InputError(
+            f"{stated!r} is no moment.", remedy="Write a date, e.g. 2020-11-30, or an ISO time with offset."
+        ) from error
+    return at.tz_localize("UTC") if at.tzinfo is None else at.tz_convert("UTC")
+
+
+def read(
+    store: Store, as_of: pd.Timestamp | None = None, *, hidden: bool = False, zone: str = "UTC"
+) -> Evidence:
+    """Everything that the store held at `as_of` (aware; None: all of it).
+
+    `hidden`: also look for dependencies that nobody has declared, in two years of traffic and in the
+    incidents; it takes longer than everything else, so the ledger alone does without. `zone`: in which the
+    hour of a week is counted.
+    """
+    moment = latest(store) if as_of is None else as_of
+    incidents = views.incidents(store, kind="real")
+    known = incidents[~(_first(incidents) >= moment)].reset_index(drop=True)
+    # what happened after the moment was not known then
+    for name in schema.MOMENTS:
+        known[f"{name}_at"] = known[f"{name}_at"].where(~(known[f"{name}_at"] >= moment))
+    labels = views.labels(store)
+    classed = causes.classify(known, labels[labels["incident_id"].isin(known["incident_id"])])
+    graph, declared = _graph(store)
+    shared = attribution.shares(known, graph)
+    touches = attribution.touches(known, classed.table, shared)
+    traffic = _traffic(store, moment)
+    days, loads = _rehearsals(store, moment)
+    history = rehearsals.history(days, loads)
+    facts = _facts(graph, declared, traffic, touches, moment)
+    simulated = bool(known["simulated"].any()) or bool(history["simulated"].any())
+    peaks = traffic[["service", "peak"]].assign(unit=RATE)
+    return Evidence(
+        moment, known, touches, history, facts, graph, peaks, views.table(store, "actions"),
+        _hidden(store, known, moment, zone) if hidden else _no_edges(),
+        tuple(taxonomy.packaged().names), classed.text, simulated,
+    )  # fmt: skip
+
+
+def build(found: Evidence) -> ledger.Ledger:
+    """The ledger of `found`."""
+    return ledger.build(
+        found.touches, found.incidents, found.history, found.facts,
+        classes=found.classes, as_of=found.as_of, actions=found.actions, peaks=found.peaks, edges=found.edges,
+    )  # fmt: skip
+
+
+def choose(
+    found: Evidence, book: ledger.Ledger, rules: plan.Rules, windows: plan.Windows | None = None
+) -> plan.Plan:
+    """The plan for one GameDay."""
+    teams = (
+        found.facts.dropna(subset="team").set_index("service")["team"].to_dict()
+        if "team" in found.facts
+        else {}
+    )
+    return plan.choose(book, rules, graph=found.graph, teams=teams, windows=windows)
+
+
+def judge(found: Evidence, seed: int = 0, horizon_months: int = 6) -> backtest.Backtest:
+    """The backtest of the ranking on everything in `found`."""
+    fixed = found.history[(found.history["verdict"] == "deviated") & (found.history["closed_actions"] > 0)]
+    return backtest.evaluate(
+        found.touches, found.classes, found.facts, end=found.as_of, seed=seed, horizon_months=horizon_months,
+        repaired=fixed.rename(columns={"held_on": "at"})[["failure_class", "service", "at"]],
+    )  # fmt: skip
+
+
+def constraints(store: Store, found: Evidence, **given: Any) -> plan.Rules:
+    """Rules with what the store knows: exhausted error budgets and open incidents. `given`: fields of `plan.Rules`."""
+    open_ = found.incidents[found.incidents["resolved_at"].isna() & found.incidents["mitigated_at"].isna()]
+    # an old report without an end is a gap in the report, not an incident that still burns
+    open_ = open_[_first(open_) >= found.as_of - pd.Timedelta(days=30)]
+    burning = {s for listed in open_["services"].dropna() for s in listed.split(", ")}
+    return plan.Rules(budget_spent=_budgets(store, found.as_of), open_incidents=frozenset(burning), **given)
+
+
+def _budgets(store: Store, moment: pd.Timestamp) -> dict[str, str]:
+    """Services whose objective is missed in the month of `moment`, the latest that was measured."""
+    months = store.load("slo_history")
+    months = months[
+        (months["month_at"] < moment) & months["value_percent"].notna() & months["service"].notna()
+    ]
+    latest_ = months.sort_values("month_at").groupby("slo_id").tail(1)
+    spent = latest_[latest_["value_percent"] < latest_["target_percent"]]
+    return {
+        row.service: f"{row.name}: {row.value_percent:.3f} % of {row.target_percent:.3f} % in {row.month_at:%Y-%m}"
+        for row in spent[["service", "name", "value_percent", "target_percent", "month_at"]]
+        .rename(columns={"name": "title"})
+        .assign(name=lambda d: d["title"])
+        .itertuples(index=False)
+    }
+
+
+def _first(incidents: pd.DataFrame) -> pd.Series:
+    at = incidents["started_at"]
+    for name in schema.MOMENTS[1:]:
+        at = at.fillna(incidents[f"{name}_at"])
+    return at
+
+
+def _graph(store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Declared calls between services, and what is declared of each service."""
+    rows = views.table(store, "service_edges")
+    services = rows[(rows["from_kind"] == "service") & (rows["to_kind"] == "service")]
+    calls = services.rename(columns={"from_name": "caller", "to_name": "callee"})
+    backwards = calls["relation"].str.contains(r"dependencyof|calledby|usedby", case=False)
+    turned = calls.rename(columns={"caller": "callee", "callee": "caller"})
+    calls = pd.concat([calls[~backwards], turned[backwards]])[["caller", "callee"]]
+    calls = calls.drop_duplicates().sort_values(["caller", "callee"], ignore_index=True)
+    if "services" in schema.TABLES:
+        declared = views.table(store, "services")
+    else:
+        declared = pd.DataFrame({"service": sorted({*calls["caller"], *calls["callee"]})})
+    return calls, declared
+
+
+def _service(scope: pd.Series) -> pd.Series:
+    """The service of a production scope; null for other scopes."""
+    return scope.str.extract(r"^(?:env:prod[a-z]*,)?service:([^,]+)$", expand=False)
+
+
+def _traffic(store: Store, moment: pd.Timestamp) -> pd.DataFrame:
+    """Per service: mean and busy-hour requests per second over the last weeks of its series before
+    `moment`, and its last point."""
+    empty = pd.DataFrame(
+        {"service": pd.Series(dtype="str"), "traffic": [], "peak": [], "last": pd.to_datetime([], utc=True)}
+    )
+    usual = views.traffic(store, views.REQUESTS)
+    if usual is None:
+        return empty
+    end = moment
+    for _ in range(2):  # the newest weeks may lie before the moment: the archive ends earlier
+        rows = views.table(store, "series", where={"metric": [usual[0]]}, between=(end - RECENT, end))
+        rows = rows[(rows["interval_s"] == usual[1]) & (rows["at"] < moment)]
+        if len(rows):
+            break
+        known = store.load("series", where={"metric": [usual[0]]}) if end == moment else rows
+        known = known[(known["interval_s"] == usual[1]) & (known["at"] < moment)]
+        if known.empty:
+            return empty
+        end = known["at"].max() + pd.Timedelta(seconds=usual[1])
+    rows = rows.assign(service=_service(rows["scope"]), rate=rows["value"] / usual[1])
+    if rows["rollup"].iloc[0] not in ("sum", "count"):
+        rows["rate"] = rows["value"]
+    grouped = rows.dropna(subset=["service", "rate"]).groupby("service")
+    found = grouped.agg(
+        traffic=("rate", "mean"), peak=("rate", partial(pd.Series.quantile, q=BUSY)), last=("at", "max")
+    )
+    return found.reset_index()
+
+
+def _rehearsals(
+    store: Store, moment: pd.Timestamp
+) -> tuple[list[tuple[dict[str, pd.DataFrame], pd.DataFrame]], pd.DataFrame]:
+    """Tables and result of every GameDay held before `moment`, and the load on its targets during each fault."""
+    days, loads = [], []
+    held = store.load("gamedays")
+    for day in held[held["held_on"] < moment].sort_values(["held_on", "gameday_id"])["gameday_id"]:
+        tables = views.gameday_tables(store, day)
+        result = gameday.analyse(tables)
+        days.append((tables, result.table))
+        loads += _loads(store, day, tables)
+    columns = ["gameday_id", "experiment_key", "service", "load", "load_unit"]
+    return days, pd.DataFrame(loads, columns=columns)
+
+
+def _loads(store: Store, day: str, tables: dict[str, pd.DataFrame]) -> list[tuple[str, str, str, float, str]]:
+    ran = tables["experiments"][tables["experiments"]["fault_started_at"].notna()]
+    if ran.empty:
+        return []
+    spans = {row.experiment_key: span for row in ran.itertuples() if (span := gameday.fault_window(row))}
+    first, last = min(s for s, _ in spans.values()), max(e for _, e in spans.values())
+    hour = pd.Timedelta(hours=1)
+    rows = views.table(
+        store, "series", where={"metric": [views.REQUESTS]}, between=(first - hour, last + hour)
+    )
+    rows = rows[rows["rollup"].isin(["sum", "count"])]
+    found = []
+    for target in tables["experiment_targets"].itertuples():
+        if target.experiment_key not in spans:
+            continue
+        start, end = spans[target.experiment_key]
+        where = ran.set_index("experiment_key").loc[target.experiment_key, "environment"]
+        mine = rows[rows["scope"].str.contains(rf"(?:^|,)service:{target.service}(?:,|$)", regex=True)]
+        elsewhere = mine["scope"].str.contains("env:") & ~mine["scope"].str.contains("env:prod")
+        mine = mine[~elsewhere] if where == "production" else mine[elsewhere]
+        mine = mine[mine["interval_s"] == mine["interval_s"].min()]
+        width = pd.to_timedelta(mine["interval_s"], unit="s")
+        inside = mine[(mine["at"] >= start) & (mine["at"] + width <= end)]["value"].dropna()
+        if len(inside):
+            rate = float(inside.mean() / mine["interval_s"].iloc[0])
+            found.append((day, target.experiment_key, target.service, rate, RATE))
+    return found
+
+
+def _facts(
+    graph: pd.DataFrame,
+    declared: pd.DataFrame,
+    traffic: pd.DataFrame,
+    touches: pd.DataFrame,
+    moment: pd.Timestamp,
+) -> pd.DataFrame:
+    """One row per service that anything names, with what is known of it; `current` False where it is gone."""
+    named = sorted(
+        {*declared["service"], *traffic["service"], *touches["service"], *graph["caller"], *graph["callee"]}
+        - {attribution.NOT_STATED}
+    )
+    facts = pd.DataFrame({"service": pd.Series(named, dtype="str")})
+    facts = facts.merge(declared.drop_duplicates("service"), on="service", how="left")
+    facts = facts.merge(traffic[["service", "traffic", "last"]], on="service", how="left")
+    callers = graph.drop_duplicates()["callee"].value_counts()
+    facts["callers"] = facts["service"].map(callers).fillna(0.0) if len(graph) else np.nan
+    known = len(declared) + len(traffic) > 0
+    sends = facts["last"] >= traffic["last"].max() - pd.Timedelta(days=30) if len(traffic) else False
+    facts["current"] = facts["service"].isin(declared["service"]) | sends if known else True
+    return facts.drop(columns="last")
+
+
+def _no_edges() -> pd.DataFrame:
+    return ledger.frame_edges(None)
+
+
+def _hidden(store: Store, known: pd.DataFrame, moment: pd.Timestamp, zone: str) -> pd.DataFrame:
+    """Candidate dependencies from series and incidents before `moment`; none where there is too little to look at."""
+    usual = views.traffic(store, views.REQUESTS)
+    if usual is None:
+        return _no_edges()
+    rows = views.table(store, "series", where={"metric": [usual[0]]})
+    rows = rows[(rows["interval_s"] == usual[1]) & (rows["at"] < moment)]
+    rows = rows[_service(rows["scope"]).notna()]
+    named = known[["incident_id", "services"]].dropna()
+    named = named.assign(service=named["services"].str.split(", ")).explode("service", ignore_index=True)
+    try:
+        found = dependencies.candidates(
+            rows,
+            views.table(store, "service_edges"),
+            named[["incident_id", "service"]],
+            metric=usual[0],
+            zone=zone,
+        )
+    except InputError:
+        return _no_edges()  # too few services or weeks: nothing can be found, and nothing is claimed
+    return found.table[["service", "follower", "evidence"]].assign(origin="series or incidents", state="open")
+
+
+def steady_state(store: Store, found: Evidence, service: str, day: pd.Timestamp, zone: str) -> pd.DataFrame:
+    """Limits of a service at ten o'clock local of `day`, from its own series without its incidents and GameDays."""
+    rows = views.table(
+        store, "series", where={"scope": [f"service:{service}", f"env:prod,service:{service}"]}
+    )
+    mine = found.incidents[found.incidents["services"].fillna("").map(lambda s: service in s.split(", "))]
+    start = mine["started_at"].fillna(mine["detected_at"])
+    end = mine["mitigated_at"].fillna(mine["resolved_at"]).fillna(start + pd.Timedelta(hours=8))
+    spans = [(a - LEAD, b) for a, b in zip(start, end, strict=True) if pd.notna(a) and a - LEAD < b]
+    spans += [(at, at + pd.Timedelta(days=1)) for at in found.history["held_on"].unique()]
+    at = pd.Timestamp(f"{day:%Y-%m-%d} 10:30", tz=zone)
+    return tolerances.limits(rows[rows["at"] < found.as_of], at, zone, exclude=spans)
+
+
+def windows(
+    store: Store, found: Evidence, zone: str, between: tuple[pd.Timestamp, pd.Timestamp]
+) -> plan.Windows | None:
+    """Finds the safe window with most room between two aware moments, per target; None where there is no traffic.
+
+    Only production needs one: elsewhere an experiment waits for people, not for traffic.
+    """
+    usual = views.traffic(store, views.REQUESTS)
+    if usual is None:
+        return None
+    known = "calendar" in schema.TABLES and store.version("calendar") is not None
+    calendar = views.table(store, "calendar") if known else pd.DataFrame(columns=list(_CALENDAR))
+    months = store.load("slo_history")
+
+    def find(service: str, environment: str, minutes: float) -> plan.Window:
+        if environment != "production":
+            return plan.Window(None, text=f"On {environment}: whenever the people are there.")
+        rows = views.table(store, "series", where={"metric": [usual[0]]} | _scopes(service))
+        rows = rows[(rows["interval_s"] == usual[1]) & (rows["at"] < found.as_of)]
+        try:
+            looked = safe_windows.safe_windows(
+                rows.assign(scope=f"service:{service}"), calendar, zone=zone, metric=usual[0], targets=[service],
+                minutes=minutes, between=between, incidents=found.incidents, slo_history=months,
+            )  # fmt: skip
+        except InputError as error:
+            return plan.Window(None, text=f"Not known: {error}")
+        fits = looked.best
+        if not (calendar["kind"] == "support").any():  # nobody said who is at hand when: office hours, then
+            local = fits["starts_at"].dt.tz_convert(zone)
+            fits = fits[(local.dt.day_of_week < 5) & local.dt.hour.between(9, 15)]
+        if fits.empty:
+            return plan.Window(False, text=looked.text)
+        best = fits.iloc[0]
+        condition = f" {best['condition']}" if pd.notna(best["condition"]) else ""
+        said = f"{best['room']:.0%} of what is left under the fault stays free.{condition}"
+        return plan.Window(True, best["starts_at"], best["ends_at"], said)
+
+    return find
+
+
+def month_after_next(store: Store, found: Evidence, zone: str) -> plan.Windows | None:
+    """`windows` of the calendar month that begins at least a month after `found` was known."""
+    first = (found.as_of.tz_convert(zone).tz_localize(None).normalize() + pd.DateOffset(months=2)).replace(
+        day=1
+    )
+    start = first.tz_localize(zone)
+    return windows(store, found, zone, (start, start + pd.DateOffset(months=1)))
+
+
+_CALENDAR = ("kind", "title", "starts_at", "ends_at", "weekdays", "from_min", "until_min", "services")
+
+
+def _scopes(service: str) -> dict[str, list[str]]:
+    return {"scope": [f"service:{service}", f"env:prod,service:{service}"]}

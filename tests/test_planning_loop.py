@@ -1,0 +1,125 @@
+"""The whole loop from real reports: ingest, ledger, plan, export, and back in; and the pages a planner opens."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from resilience import evidence
+from resilience.analysis import probing
+from resilience.cli import main
+from resilience.report import ledger_panels
+
+from .ledger_worlds import at, book, facts, history, run, touches
+from .worlds import START, minutes, series
+
+DFDS = Path(__file__).resolve().parents[2] / "shared" / "data" / "dfds-postmortems"
+DAY = """\
+title: Platform day
+date: 2025-01-15
+zone: Europe/Copenhagen
+style: informed
+environment: staging
+experiments:
+  - experiment_key: dns-gone
+    title: Names do not resolve
+    symptom: Deployments fail
+    targets: [cluster-dns]
+    failure_class: network-dns
+    planned_min: 20
+    fault: {started: "10:00", ended: "10:20"}
+    outcome: solved
+  - experiment_key: bad-release
+    title: A release that does not start
+    symptom: The portal is old
+    targets: [portal]
+    failure_class: deploy
+    planned_min: 20
+    fault: {started: "11:00", ended: "11:20"}
+    outcome: not_solved
+"""
+
+
+def _run(*arguments: str) -> Result:
+    result = CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.mark.skipif(not DFDS.is_dir(), reason="../shared/data/dfds-postmortems is not here")
+def test_real_reports_and_a_gameday_by_hand_go_through_the_whole_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _run("init", "ws", "--zone", "Europe/Copenhagen")
+    monkeypatch.chdir(tmp_path / "ws")
+    shutil.copytree(DFDS, "data/incidents/dfds")
+    Path("data/gamedays/platform").mkdir()
+    Path("data/gamedays/platform/gameday.yml").write_text(DAY, encoding="utf-8")
+    _run("ingest")
+    rows = json.loads(_run("ledger", "--format", "json").output)
+    rehearsed = {(r["failure_class"], r["service"]): r["state"] for r in rows if r["last_verdict"]}
+    assert rehearsed == dict.fromkeys(
+        [("network-dns", "cluster-dns"), ("deploy", "portal")], "rehearsed, inconclusive"
+    )
+    assert sum(r["n"] for r in rows) == pytest.approx(39, abs=0.5), "every report counts once"
+    _run("plan", "--export", "out", "--date", "2025-06")
+    assert (Path("out") / "README.md").is_file()
+    _run("ledger", "--html")
+    assert "What fails" in Path("reports/ledger.html").read_text(encoding="utf-8")
+    Path("data/gamedays/next").mkdir()
+    shutil.copy("out/gameday.yml", "data/gamedays/next/gameday.yml")
+    _run("ingest", "data/gamedays/next")
+    again = json.loads(_run("ledger", "--format", "json").output)
+    assert {r["state"] for r in again if r["last_verdict"]} == {"rehearsed, inconclusive"}, (
+        "not run rehearses nothing"
+    )
+
+
+def test_a_probe_is_inside_outside_or_without_data() -> None:
+    points = series(np.array([1.0] * 40 + [9.0] * 20))
+    end = START
+    inside = probing.probe(points, at=end - minutes(20), minutes=20, statistic="mean", high=2.0)
+    assert (inside.code, inside.value, inside.n) == (probing.INSIDE, 1.0, 20)
+    assert probing.probe(points, at=end, minutes=20, statistic="mean", high=2.0).code == probing.OUTSIDE
+    assert (
+        probing.probe(points, at=end + minutes(90), minutes=20, statistic="mean", high=2.0).code
+        == probing.NO_DATA
+    )
+    assert probing.probe(points, at=end, minutes=20, statistic="sum", per_minute=True).value == pytest.approx(
+        180
+    )
+
+
+def test_confirm_without_a_person_stops_the_experiment() -> None:
+    assert CliRunner().invoke(main, ["confirm", "Pull the plug"]).exit_code == 1
+
+
+def test_moments_are_read_or_refused() -> None:
+    assert evidence.moment("2020-11-30") == at("2020-11-30")
+    assert evidence.moment("") is None
+    result = CliRunner().invoke(main, ["ledger", "--as-of", "someday"])
+    assert result.exit_code == 2
+    assert "no moment" in result.output
+
+
+def test_the_page_is_small_has_no_script_and_escapes_names() -> None:
+    evil = "<script>alert(1)</script>"
+    rows = touches([(f"I{i}", "config", evil if i % 2 else "shop", f"2020-0{1 + i}-05") for i in range(8)])
+    found = book(rows, history(run("config", evil, "2021-02-01", "held", title=evil)), facts(evil, "shop"))
+    page = ledger_panels.page(found, None, evil, simulated=False)
+    assert "<script" not in page
+    assert "default-src 'none'" in page
+    assert all(sign in page for sign in ("lg-costly", "lg-again", "lg-held"))
+
+
+def test_at_full_size_the_page_stays_below_a_megabyte() -> None:
+    services = [f"service-with-a-long-name-{i:03}" for i in range(150)]
+    rows = touches([(f"I{i}", "config", services[i % 150], "2020-05-05") for i in range(600)])
+    page = ledger_panels.page(book(rows, known=facts(*services)), None, "Shop", simulated=False)
+    assert len(page.encode()) < 1_000_000
