@@ -21,7 +21,7 @@ WHERE = {
 VERDICTS = {
     "held": "What we measured stayed normal",
     "deviated": "Service left its normal limits",
-    "inconclusive": "Too little was measured to tell",
+    "inconclusive": "The data cannot tell",
 }
 COLUMNS = ["position", "experiment_key", "title", "tried", "verdict", "happened", "customers", "next"]
 _CUSTOMER_FACING = ("customers", "customer service")
@@ -103,8 +103,8 @@ def _all_happened(table: pd.DataFrame, teams: int) -> str:
         f"{count[verdict]} {words}"
         for verdict, words in (
             ("held", "where service stayed within its normal limits"),
-            ("deviated", "where it did not"),
-            ("inconclusive", "where we cannot tell, because too little was measured"),
+            ("deviated", "where service left its normal limits"),
+            ("inconclusive", "where the data cannot tell"),
         )
         if verdict in count
     ]
@@ -129,7 +129,7 @@ def _all_customers(table: pd.DataFrame, notes: pd.DataFrame) -> str:
     if len(hurt):
         said.append(f"Customers may have noticed {_titles(hurt)}: service left its normal limits.")
     if len(unknown):
-        said.append(f"We cannot say for {_titles(unknown)}: too little was measured.")
+        said.append(f"We cannot say for {_titles(unknown)}: the data cannot tell.")
     outside = notes[(notes["kind"] == "communication") & _facing(notes)]
     unseen = live[(live["verdict"] == "held") & live["experiment_key"].isin(outside["experiment_key"])]
     if len(unseen):
@@ -199,7 +199,7 @@ def _customers(row: Any, notes: pd.DataFrame, zone: str) -> str:
     said = {
         "held": "Nothing we measured left its normal limits.",
         "deviated": "Customers may have noticed: service left its normal limits.",
-        "inconclusive": "Too little was measured to say.",
+        "inconclusive": "The data cannot tell.",
     }[row.verdict]
     mine = notes[
         (notes["experiment_key"] == row.experiment_key) & (notes["kind"] == "communication") & _facing(notes)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..errors import InputError
 from . import blast_radius, briefing, outcomes, rehearsal, rehearsed_cells, roles, steady_state
+from .steady_state import MIN_COVERAGE as MIN_COVERAGE
 from .steady_state import VERDICTS as VERDICTS
 from .steady_state import fault_window as fault_window
 from .steady_state import finest as finest

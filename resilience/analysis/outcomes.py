@@ -50,7 +50,7 @@ def _hidden(day: Any) -> Finding:
     ran = sum(1 for n in day.blast.watched.values() if n)
     return Finding(
         CONTRADICTED,
-        f"Looked for in {_n(ran, 'experiment')}: nothing moved that was not declared.",
+        f"Looked for in {_n(ran, 'experiment')}: no service with a series moved undeclared.",
         "blast-radius",
     )
 
