@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,7 +14,7 @@ import pandas as pd
 from . import schema
 from .analysis import corrections, linking
 from .errors import InputError
-from .store import Store
+from .store import Store, content_hash
 
 _FINE_S = 300  # longest interval, in seconds, whose series can anchor an incident
 REQUESTS = "trace.http.request.hits"
@@ -164,28 +167,123 @@ def gameday_tables(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
     if tables["gamedays"].empty:
         known = ", ".join(store.load("gamedays")["gameday_id"]) or "none"
         raise InputError(f"There is no GameDay {gameday_id!r} in the store.", remedy=f"GameDays: {known}.")
-    ran, probes = tables["experiments"], tables["experiment_probes"]
+    probes, ran, span = tables["experiment_probes"], tables["experiments"], _span(tables["experiments"])
     metrics = set(probes["metric"]) | set(ran["backlog_metric"].dropna())
     scopes = set(probes["scope"]) | set(ran["backlog_scope"].dropna())
-    start = ran["fault_started_at"].min()
-    if pd.isna(start) or not metrics:
+    if span is None or not metrics:
         return {**tables, "series": schema.frame("series")}
-    box = pd.Timedelta(minutes=float(ran["planned_min"].max()))
-    last = max(ran["fault_started_at"].max() + box, ran["fault_ended_at"].max())
-    around = (start - box - pd.Timedelta(hours=1), last + box + pd.Timedelta(hours=1))
     return {
         **tables,
-        "series": table(store, "series", where={"metric": metrics, "scope": scopes}, between=around),
+        "series": table(store, "series", where={"metric": metrics, "scope": scopes}, between=span),
     }
+
+
+def _span(ran: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+    """From an hour and a time box before the first fault to as much after the last."""
+    start = ran["fault_started_at"].min()
+    if pd.isna(start):
+        return None
+    box, hour = pd.Timedelta(minutes=float(ran["planned_min"].max())), pd.Timedelta(hours=1)
+    last = max(ran["fault_started_at"].max() + box, ran["fault_ended_at"].max())
+    return start - box - hour, last + box + hour
+
+
+def gameday_context(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
+    """What surrounds one GameDay, for `gameday.Around`: rows of the tables named, of other GameDays too.
+
+    The GameDay tables hold earlier days and, at most six, those that repeat one of its experiments; `series` the probes
+    of these, and every fine series (at most five minutes) while this day's faults ran; `classes` the real incidents
+    with their failure class.
+    """
+    days = table(store, "gamedays").sort_values(["held_on", "gameday_id"])
+    ran = table(store, "experiments")
+    mine = days[days["gameday_id"] == gameday_id].iloc[0]
+    keys = ran.loc[ran["gameday_id"] == gameday_id, "experiment_key"]
+    again = days["gameday_id"].isin(ran.loc[ran["experiment_key"].isin(keys), "gameday_id"])
+    others = days[(days["gameday_id"] != gameday_id) & (again | (days["held_on"] < mine["held_on"]))]
+    repeats = others.loc[again, "gameday_id"].tolist()[-_MOST_REPEATS:]
+    wanted = {"gameday_id": others["gameday_id"].tolist()}
+    found = {
+        name: table(store, name, where=wanted) if len(others) else schema.frame(name)
+        for name in schema.GAMEDAY_TABLES
+    }
+    series = [gameday_tables(store, other)["series"] for other in repeats]
+    return {
+        **found,
+        "series": pd.concat(
+            [_services_around(store, ran[ran["gameday_id"] == gameday_id]), *series], ignore_index=True
+        ),
+        "service_edges": table(store, "service_edges"),
+        "classes": classes(store),
+    }
+
+
+_MOST_REPEATS = 6
+_FINE_S = 300
+
+
+def _services_around(store: Store, ran: pd.DataFrame) -> pd.DataFrame:
+    span = _span(ran)
+    if span is None:
+        return schema.frame("series")
+    day = pd.Timedelta(hours=_HOURS_BEFORE)
+    rows = table(store, "series", between=(span[0] - day, span[1]))
+    return rows[
+        (rows["interval_s"] <= _FINE_S) & rows["scope"].str.contains("service:", regex=False)
+    ].reset_index(drop=True)
+
+
+_HOURS_BEFORE = 6  # of ordinary service before the first fault, to know what is usual
+
+
+def classes(store: Store) -> pd.DataFrame:
+    """Real incidents with `failure_class`, the likeliest or `unknown`: incident_id, started_at, detected_at, services.
+
+    Classifying takes seconds and every GameDay page asks for it, so the answer is kept beside a store on disk, under a
+    name made from all it depends on.
+    """
+    rows, given = incidents(store, kind="real"), labels(store)
+    columns = ["incident_id", "started_at", "detected_at", "services", "failure_class"]
+    kept = _kept_file(store, rows, given)
+    if kept is not None and kept.is_file():
+        return pd.read_parquet(kept)
+    from .analysis import causes
+
+    found = causes.classify(rows, given).table[["incident_id", "failure_class"]]
+    merged_rows = rows.merge(found, on="incident_id")[columns]
+    if kept is not None:
+        kept.parent.mkdir(exist_ok=True)
+        part = kept.with_name(f"{kept.name}.{os.getpid()}.part")
+        merged_rows.to_parquet(part)
+        part.replace(kept)
+        merged_rows = pd.read_parquet(kept)
+    return merged_rows
+
+
+def _kept_file(store: Store, *rows: pd.DataFrame) -> Path | None:
+    root = Path(store.root)
+    if "://" in store.root or not os.access(root, os.W_OK):
+        return None
+    code = Path(__file__).parent
+    parts = [content_hash(part) for part in rows]
+    files = sorted(p for p in (code / "analysis").iterdir() if p.suffix in (".py", ".yml"))
+    parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    return root / "_kept" / f"classes-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:32]}.parquet"
 
 
 def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) -> dict[str, pd.DataFrame]:
     """The rows that a packaged notebook reads; what its report is made from and skipped by."""
     if notebook == "gameday":
-        return {
-            **gameday_tables(store, str(parameters["gameday_id"])),
-            "corrections": store.load("corrections"),
+        day = str(parameters["gameday_id"])
+        own, near = gameday_tables(store, day), gameday_context(store, day)
+        both = {
+            name: pd.concat([own[name], near[name]]).drop_duplicates(
+                list(schema.key(name)), ignore_index=True
+            )
+            for name in own
         }
+        read = {name: store.load(name) for name in ("incidents", "incident_links", "labels", "corrections")}
+        return {**near, **both, **read}
     tables = {name: store.load(name) for name in _REPORT_TABLES[notebook]}
     if parameters.get("anchored"):
         tables |= {"series": _anchoring(store), "incident_services": store.load("incident_services")}

@@ -1,12 +1,8 @@
-"""One GameDay -> GameDayResult: a verdict per experiment, the heroes' minutes, votes, backlog, fallbacks.
-
-A verdict compares a steady-state hypothesis with the series before, during and after the fault. Nothing is
-decided by data that is not there: a probe without enough points makes the verdict `inconclusive`.
-"""
+"""One GameDay -> GameDayResult: what was tried, what happened, how far it reached, and what it may be said to show."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,260 +10,258 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
+from . import blast_radius, briefing, outcomes, rehearsal, rehearsed_cells, roles, steady_state
+from .steady_state import MIN_COVERAGE as MIN_COVERAGE
+from .steady_state import VERDICTS as VERDICTS
+from .steady_state import fault_window as fault_window
+from .steady_state import finest as finest
 
-VERDICTS = ("held", "deviated", "inconclusive")
-WINDOWS = ("before", "during", "after")
-MIN_COVERAGE = 0.8  # share of a window's intervals that must hold a value before the window says anything
+DIGITS = 6  # significant ones of every published number
 
-_STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {
-    "mean": np.mean,
-    "median": np.median,
-    "min": np.min,
-    "max": np.max,
-    "sum": np.sum,
-    "p95": lambda values: np.quantile(values, 0.95),
-}
+
+@dataclass(frozen=True)
+class Around:
+    """What surrounds a GameDay. Each part may be empty; the result then says what is not known.
+
+    `moved`, `watched`: services that left their band per experiment, and how many had a series (`blast_radius`).
+    `edges`: rows of service_edges. `incidents`: real ones with failure_class, or None where they were not classified.
+    `others`: the tables of other GameDays that repeat one of its experiments or came before it. `detection`: verdict,
+    whether it got better, and text of the comparison of time to detect; None where there is none.
+    """
+
+    moved: pd.DataFrame | None = None
+    watched: Mapping[str, int] | None = None
+    edges: pd.DataFrame | None = None
+    incidents: pd.DataFrame | None = None
+    others: Sequence[Mapping[str, pd.DataFrame]] = ()
+    detection: tuple[str, bool, str] | None = None
 
 
 @dataclass(frozen=True)
 class GameDayResult:
-    """What one GameDay showed.
+    """What one GameDay showed. Numbers are rounded here, once: pages, tables and JSON say the same.
 
-    `gameday`: its row as a mapping. `table`: one row per experiment with verdict and reason. `probes`: one row
-    per experiment x probe x window. `tables`: the rows it was made from, for figures. `text`: the sentence.
+    `gameday`: its row as a mapping. `table`: one row per experiment. `probes`: one row per experiment x probe x
+    window. `told`: first message per experiment and audience; `told_before`: those of earlier GameDays. `teams`: what
+    each team scored in each experiment. `blast`: what moved. `changes`: the cells it touched, before and after.
+    `history`: the same experiments at other GameDays. `outcomes`: the eleven. `brief`: plain words. `tables`: the rows
+    it was made from, names hidden unless asked for. `text`: the sentence.
     """
 
     gameday: Mapping[str, Any]
     table: pd.DataFrame
     probes: pd.DataFrame
+    told: pd.DataFrame
+    told_before: pd.DataFrame
+    teams: pd.DataFrame
+    blast: blast_radius.BlastRadius
+    changes: rehearsed_cells.Changes | None
+    history: pd.DataFrame
+    detection: tuple[str, bool, str] | None
     tables: Mapping[str, pd.DataFrame]
     text: str
 
+    @property
+    def people(self) -> int | None:
+        """How many took part, where anybody counted."""
+        known = [self.gameday[f"attendance_{group}"] for group in ("tech", "other")]
+        counted = [int(n) for n in known if pd.notna(n)]
+        return sum(counted) if counted else None
+
+    @property
+    def outcomes(self) -> pd.DataFrame:
+        return outcomes.card(self)
+
+    @property
+    def brief(self) -> briefing.Briefing:
+        teams = self.tables["gameday_scores"]["team"].nunique()
+        return briefing.brief(self.gameday, self.table, self.tables["gameday_notes"], self.people, teams)
+
     def numbers(self) -> dict[str, Any]:
-        """Everything that is published as numbers, rounded once, ready for JSON."""
-        day = {
-            name: self.gameday[name]
-            for name in ("gameday_id", "title", "style", "environment", "attendance_tech", "attendance_other")
-        }
+        """Everything that is published as numbers, ready for JSON."""
+        names = (
+            "gameday_id",
+            "title",
+            "theme",
+            "style",
+            "environment",
+            "zone",
+            "attendance_tech",
+            "attendance_other",
+        )
+        day = {name: _plain(self.gameday[name]) for name in names}
         return {
-            "gameday": {
-                **{name: _plain(value) for name, value in day.items()},
-                "held_on": f"{self.gameday['held_on']:%Y-%m-%d}",
-            },
+            "gameday": {**day, "held_on": f"{self.gameday['held_on']:%Y-%m-%d}"},
             "text": self.text,
             "verdicts": {v: int((self.table["verdict"] == v).sum()) for v in VERDICTS},
-            "experiments": _records(self.table),
+            "brief": {
+                k: _plain(v) if k != "experiments" else _records(self.brief.table)
+                for k, v in self.brief.numbers().items()
+            },
+            "outcomes": _records(self.outcomes),
+            "experiments": _records(self.table.drop(columns="anchor", errors="ignore")),
             "probes": _records(self.probes),
+            "moved": _records(self.blast.table),
+            "told": _records(self.told),
+            "messages": _records(self._messages()),
+            "teams": _records(self.teams),
+            "changes": {"text": self.changes.text, "cells": _records(self.changes.table)}
+            if self.changes
+            else None,
+            "history": _records(self.history),
         }
 
+    def _messages(self) -> pd.DataFrame:
+        """Everything that was said to anybody, in the order of time."""
+        notes = self.tables["gameday_notes"]
+        columns = ["experiment_key", "audience", "at", "text"]
+        return notes.loc[notes["kind"] == "communication", columns].sort_values("at", kind="stable")
 
-def analyse(tables: Mapping[str, pd.DataFrame]) -> GameDayResult:
+
+def analyse(
+    tables: Mapping[str, pd.DataFrame], around: Around | None = None, *, names: bool = False
+) -> GameDayResult:
     """`tables`: rows of one GameDay from every gameday and experiment table, and `series` around its faults.
 
-    Raises InputError unless `gamedays` holds exactly one row.
+    Names of people become roles unless `names`. Raises InputError unless `gamedays` holds exactly one row.
     """
     days = tables["gamedays"]
     if len(days) != 1:
         raise InputError(
             f"A GameDay result needs one GameDay; {len(days)} were given.",
-            remedy="See `resilience gamedays` for the ids in the store.",
+            remedy="See `resilience gameday list` for the ids in the store.",
         )
-    gameday: dict[str, Any] = {str(name): value for name, value in days.iloc[0].to_dict().items()}
-    experiments = tables["experiments"].sort_values("position", ignore_index=True)
+    around = around or Around()
+    shown = dict(tables) if names else roles.hidden(tables)
+    gameday: dict[str, Any] = {
+        str(name): value for name, value in shown["gamedays"].iloc[0].to_dict().items()
+    }
+    experiments = shown["experiments"].sort_values("position", ignore_index=True)
     probes = pd.concat(
-        [_probe_windows(row, tables) for row in experiments.itertuples()] or [_NO_WINDOWS], ignore_index=True
+        [steady_state.windows(row, shown) for row in experiments.itertuples()] or [steady_state.NO_WINDOWS],
+        ignore_index=True,
     )
-    table = pd.DataFrame([_experiment(row, probes, tables) for row in experiments.itertuples()])
-    return GameDayResult(gameday, table, probes, dict(tables), _headline(gameday, table))
-
-
-def fault_window(experiment: Any) -> tuple[pd.Timestamp, pd.Timestamp] | None:
-    """Start and end (UTC) of an experiment's fault; the time box stands in for an end that nobody recorded."""
-    start, end = experiment.fault_started_at, experiment.fault_ended_at
-    if pd.isna(start):
-        return None
-    return start, start + pd.Timedelta(minutes=experiment.planned_min) if pd.isna(end) else end
-
-
-def finest(series: pd.DataFrame, metric: str, scope: str) -> pd.DataFrame:
-    """Rows of one metric and scope at the shortest interval recorded; rollups are never mixed."""
-    rows = series[(series["metric"] == metric) & (series["scope"] == scope)]
-    if rows.empty:
-        return rows
-    rows = rows[rows["interval_s"] == rows["interval_s"].min()]
-    return rows[rows["rollup"] == rows["rollup"].iloc[0]].sort_values("at", ignore_index=True)
-
-
-_WINDOW_COLUMNS = [
-    "experiment_key", "probe", "metric", "scope", "unit", "statistic", "low", "high", "window", "value", "n", "n_expected",
-    "within",
-]  # fmt: skip
-_NO_WINDOWS = pd.DataFrame({name: pd.Series(dtype=object) for name in _WINDOW_COLUMNS})
-
-
-def _probe_windows(experiment: Any, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row per probe and window; `within` is null where the window holds too little to say."""
-    fault = fault_window(experiment)
-    wanted = tables["experiment_probes"]
-    wanted = wanted[wanted["experiment_key"] == experiment.experiment_key]
-    if fault is None or wanted.empty:
-        return _NO_WINDOWS
-    box = pd.Timedelta(minutes=experiment.planned_min)
-    spans = dict(zip(WINDOWS, [(fault[0] - box, fault[0]), fault, (fault[1], fault[1] + box)], strict=True))
-    rows = []
-    for probe in wanted.itertuples():
-        points = finest(tables["series"], probe.metric, probe.scope)
-        unit = points["unit"].iloc[0] if len(points) else None
-        for window, (start, end) in spans.items():
-            value, n, expected = _measure(points, start, end, probe.statistic)
-            low_ok = pd.isna(probe.low) or value >= probe.low
-            high_ok = pd.isna(probe.high) or value <= probe.high
-            within = None if np.isnan(value) else bool(low_ok and high_ok)
-            about = (experiment.experiment_key, probe.probe, probe.metric, probe.scope, unit, probe.statistic)
-            rows.append((*about, probe.low, probe.high, window, value, n, expected, within))
-    return pd.DataFrame(rows, columns=_WINDOW_COLUMNS).astype({"within": object})
-
-
-def _measure(points: pd.DataFrame, start: Any, end: Any, statistic: str) -> tuple[float, int, int]:
-    """Statistic over the intervals that lie wholly within [start, end), how many hold a value, how many could."""
-    if points.empty:
-        return float("nan"), 0, 0
-    interval = pd.Timedelta(seconds=float(points["interval_s"].iloc[0]))
-    inside = points[(points["at"] >= start) & (points["at"] + interval <= end)]
-    values = inside["value"].dropna().to_numpy()
-    expected = max(len(inside), int((end - start) / interval) - 1, 1)
-    enough = len(values) >= (expected if statistic == "sum" else MIN_COVERAGE * expected)
-    return (
-        float(_STATISTICS[statistic](values)) if enough and len(values) else float("nan"),
-        len(values),
-        expected,
-    )
-
-
-def _verdict(experiment: Any, probes: pd.DataFrame) -> tuple[str, str]:
-    """Verdict and its reason in words."""
-    if experiment.outcome == "not_run":
-        return "inconclusive", "It was not run."
-    if fault_window(experiment) is None:
-        return "inconclusive", "Nobody recorded when the fault started."
-    if probes.empty:
-        return "inconclusive", "No steady-state probe was written for it, so there is nothing to compare."
-    within = {window: rows.set_index("probe")["within"] for window, rows in probes.groupby("window")}
-    for window in ("before", "during"):
-        unknown = within[window][within[window].isna()]
-        if len(unknown) and not (window == "during" and (within["during"] == False).any()):  # noqa: E712
-            return "inconclusive", f"Too little data {window} the fault for: {', '.join(unknown.index)}."
-    unsteady = within["before"][within["before"] == False]  # noqa: E712
-    if len(unsteady):
-        return "inconclusive", f"Already outside its limits before the fault: {', '.join(unsteady.index)}."
-    left = within["during"][within["during"] == False]  # noqa: E712
-    if len(left):
-        return "deviated", f"Left its limits during the fault: {', '.join(left.index)}."
-    late = within["after"][within["after"] == False]  # noqa: E712
-    if len(late):
-        return "deviated", f"Held during the fault, outside its limits afterwards: {', '.join(late.index)}."
-    unknown = within["after"][within["after"].isna()]
-    if len(unknown):
-        return (
-            "inconclusive",
-            f"Held during the fault; too little data afterwards for: {', '.join(unknown.index)}.",
+    moved = pd.DataFrame({c: [] for c in _MOVED}) if around.moved is None else around.moved
+    blast = blast_radius.radius(
+        experiments, shown["experiment_targets"], moved, dict(around.watched or {}),
+        pd.DataFrame({c: [] for c in _EDGES}) if around.edges is None else around.edges,
+    )  # fmt: skip
+    table = pd.DataFrame([_experiment(row, probes, blast, shown) for row in experiments.itertuples()])
+    changed = None
+    if around.incidents is not None and not table.empty:
+        changed = rehearsed_cells.changes(
+            experiments, shown["experiment_targets"], around.incidents, gameday["held_on"]
         )
-    return "held", "Every probe stayed within its limits before, during and after the fault."
+    earlier = [rehearsal.told(o["experiments"], o["gameday_notes"]) for o in around.others
+               if o["gamedays"]["held_on"].iloc[0] < gameday["held_on"]]  # fmt: skip
+    told = rehearsal.told(experiments, shown["gameday_notes"])
+    return GameDayResult(
+        gameday=gameday,
+        table=_rounded(table),
+        probes=_rounded(probes),
+        told=_rounded(told),
+        told_before=pd.concat(earlier, ignore_index=True) if earlier else told.iloc[:0],
+        teams=_rounded(rehearsal.survived(experiments, shown["gameday_scores"])),
+        blast=blast_radius.BlastRadius(_rounded(blast.table), blast.watched, blast.edges),
+        changes=changed and rehearsed_cells.Changes(_rounded(changed.table), changed.text, changed.verdict),
+        history=_history(experiments, around.others),
+        detection=around.detection,
+        tables=shown,
+        text=_headline(gameday, table),
+    )
 
 
-def _experiment(row: Any, probes: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    def own(table: str) -> pd.DataFrame:
-        return tables[table][tables[table]["experiment_key"] == row.experiment_key]
+_MOVED = ("experiment_key", "service", "metric", "at", "earliest", "latest")
+_EDGES = ("from_kind", "from_name", "relation", "to_kind", "to_name")
+_HISTORY = [
+    "experiment_key", "gameday_id", "held_on", "title", "style", "environment", "targets", "verdict", "outcome",
+    "mitigated_min", "planned_min", "fallback",
+]  # fmt: skip
 
-    verdict, reason = _verdict(row, probes[probes["experiment_key"] == row.experiment_key])
-    minutes = _minutes(row, own("experiment_events"))
-    voted, vote = _vote(row, own("experiment_votes"))
-    observed, backlog_n = _backlog(row, tables["series"])
+
+def _experiment(
+    row: Any, probes: pd.DataFrame, blast: blast_radius.BlastRadius, tables: Mapping[str, pd.DataFrame]
+) -> dict[str, Any]:
+    key = row.experiment_key
+    mine = probes[probes["experiment_key"] == key]
+    verdict, reason = steady_state.verdict(row, mine)
+    spans = steady_state.by_window(mine)
+    fault = fault_window(row)
+    events = rehearsal.own(tables, "experiment_events", key)
     return {
         "position": row.position,
-        "experiment_key": row.experiment_key,
+        "experiment_key": key,
+        "anchor": f"experiment-{key}",
         "title": row.title,
         "symptom": row.symptom,
         "failure_class": row.failure_class,
-        "targets": ", ".join(sorted(own("experiment_targets")["service"])),
+        "targets": ", ".join(sorted(rehearsal.own(tables, "experiment_targets", key)["service"])),
         "environment": row.environment,
-        "voted": voted,
-        "vote": vote,
+        **rehearsal.vote(row, rehearsal.own(tables, "experiment_votes", key)),
         "verdict": verdict,
         "reason": reason,
+        **{f"verdict_{window}": found for window, found in spans.items()},
+        "fault_started_at": row.fault_started_at,
+        "fault_min": np.nan if fault is None else (fault[1] - fault[0]) / pd.Timedelta(minutes=1),
         "planned_min": row.planned_min,
-        **minutes,
+        **rehearsal.minutes(row, events),
+        **_onset(row, blast, events),
+        "attempted": row.outcome in rehearsal.ATTEMPTED,
         "outcome": row.outcome,
         "outcome_text": row.outcome_text,
         "prediction": row.prediction,
+        "hypothesis": row.hypothesis,
         "expected_backlog": row.expected_backlog,
-        "observed_backlog": observed,
-        "backlog_n": backlog_n,
-        "backlog_unit": row.backlog_unit,
-        "fallback": _fallback(row),
+        **rehearsal.backlog(row, tables["series"]),
+        **rehearsal.fallback(row),
+        "blast": blast.text(key),
     }
 
 
-def _minutes(row: Any, events: pd.DataFrame) -> dict[str, Any]:
-    """Minutes from the fault to the first alert, diagnosis and mitigation; censored where the box ran out."""
-    first = events.groupby("moment")["at"].min()
-    found = {}
-    for moment in ("alerted", "diagnosed", "mitigated"):
-        known = moment in first and not pd.isna(row.fault_started_at)
-        found[f"{moment}_min"] = (
-            (first[moment] - row.fault_started_at) / pd.Timedelta(minutes=1) if known else np.nan
-        )
-    ended = row.outcome in ("not_solved", "aborted") or found["mitigated_min"] > row.planned_min
-    return {**found, "censored": bool(ended)}
-
-
-def _vote(row: Any, votes: pd.DataFrame) -> tuple[str | None, str | None]:
-    """Environment that the vote chose, and the vote in words; nulls where there was none."""
-    if votes.empty and pd.isna(row.vote_default):
-        return None, None
-    total = int(votes["votes"].sum())
-    tally = ", ".join(f"{v.option} {v.votes}" for v in votes.sort_values("option").itertuples())
-    if total == 0:
-        if pd.isna(row.vote_default):
-            return None, "Nobody voted, and nothing said what no vote means."
-        loud = " Nobody chose production." if row.vote_default == "production" else ""
-        return row.vote_default, f"Nobody voted: no vote meant {row.vote_default}.{loud}" + _executed(
-            row.vote_default, row
-        )
-    best = votes[votes["votes"] == votes["votes"].max()]["option"].tolist()
-    if len(best) > 1:
-        return None, f"The vote was a tie ({tally}); it ran on {row.environment}."
-    return best[0], f"Voted {best[0]} ({tally})." + _executed(best[0], row)
-
-
-def _executed(voted: str, row: Any) -> str:
-    return "" if voted == row.environment else f" It was executed on {row.environment} instead."
-
-
-def _backlog(row: Any, series: pd.DataFrame) -> tuple[float, int]:
-    """Largest backlog from the fault's start until one time box after its end, and how many points saw it."""
-    fault = fault_window(row)
-    if fault is None or pd.isna(row.backlog_metric) or pd.isna(row.backlog_scope):
-        return float("nan"), 0
-    points = finest(series, row.backlog_metric, row.backlog_scope)
-    end = fault[1] + pd.Timedelta(minutes=row.planned_min)
-    values = points[(points["at"] >= fault[0]) & (points["at"] < end)]["value"].dropna()
-    return (float(values.max()) if len(values) else float("nan")), len(values)
-
-
-def _fallback(row: Any) -> str | None:
-    if pd.isna(row.fallback):
-        return None
-    if not (pd.notna(row.fallback_exercised) and row.fallback_exercised):
-        return f"{row.fallback}: not exercised, so nothing is known about it."
-    if pd.isna(row.fallback_worked):
-        return f"{row.fallback}: exercised; nobody recorded whether it held."
-    load = (
-        ""
-        if pd.isna(row.fallback_load)
-        else f", at {row.fallback_load:g} {row.fallback_load_unit or ''}".rstrip()
+def _onset(row: Any, blast: blast_radius.BlastRadius, events: pd.DataFrame) -> dict[str, Any]:
+    """When the series first moved, against the fault and the heroes' first alert; `onset`: that in words."""
+    mine = blast.table[blast.table["experiment_key"] == row.experiment_key]
+    empty = {"onset_at": pd.NaT, "onset_min": np.nan, "onset": None}
+    if mine.empty:
+        watched = blast.watched.get(row.experiment_key, 0)
+        return {**empty, "onset": "No series left its usual band during the fault." if watched else None}
+    first = mine.sort_values(["at", "service"]).iloc[0]
+    minute = pd.Timedelta(minutes=1)
+    low, high = ((first[side] - row.fault_started_at) / minute for side in ("earliest", "latest"))
+    said = (
+        f"{first['metric']} of {first['service']} moved first, {first['after_min']:.0f} min after the fault (between "
+        f"{low:.0f} and {high:.0f})"
     )
-    return f"{row.fallback}: held {'1' if row.fallback_worked else '0'} of 1{load}, {row.environment}."
+    alerts = events.loc[events["moment"] == "alerted", "at"]
+    if len(alerts):
+        lag = (alerts.min() - first["at"]) / minute
+        said += f"; the first alert came {abs(lag):.0f} min {'after' if lag >= 0 else 'before'} that"
+    return {"onset_at": first["at"], "onset_min": float(first["after_min"]), "onset": f"{said}."}
+
+
+def _history(experiments: pd.DataFrame, others: Sequence[Mapping[str, pd.DataFrame]]) -> pd.DataFrame:
+    """The same experiment_key at other GameDays, oldest first."""
+    rows = []
+    for tables in others:
+        day = tables["gamedays"].iloc[0]
+        again = tables["experiments"][
+            tables["experiments"]["experiment_key"].isin(experiments["experiment_key"])
+        ]
+        for row in again.itertuples():
+            verdict, _ = steady_state.verdict(row, steady_state.windows(row, tables))
+            events = rehearsal.own(tables, "experiment_events", row.experiment_key)
+            targets = rehearsal.own(tables, "experiment_targets", row.experiment_key)["service"]
+            rows.append(
+                (row.experiment_key, day["gameday_id"], day["held_on"], row.title, day["style"], row.environment,
+                 ", ".join(sorted(targets)), verdict, row.outcome, rehearsal.minutes(row, events)["mitigated_min"],
+                 row.planned_min, rehearsal.fallback(row)["fallback"])
+            )  # fmt: skip
+    found = (
+        pd.DataFrame(rows, columns=_HISTORY)
+        if rows
+        else pd.DataFrame({c: pd.Series(dtype=object) for c in _HISTORY})
+    )
+    return _rounded(found.sort_values(["experiment_key", "held_on"], ignore_index=True))
 
 
 def _headline(gameday: Mapping[str, Any], table: pd.DataFrame) -> str:
@@ -276,7 +270,7 @@ def _headline(gameday: Mapping[str, Any], table: pd.DataFrame) -> str:
     count = table["verdict"].value_counts()
     parts = [f"{count[v]} {v}" for v in VERDICTS if v in count]
     solved = int(table["outcome"].isin(["solved", "workaround"]).sum())
-    tried = int((~table["outcome"].isin(["not_run", "not_attempted"])).sum())
+    tried = int(table["attempted"].sum())
     heroes = (
         f"Heroes solved or worked around {solved} of the {tried} they tried."
         if tried
@@ -288,16 +282,39 @@ def _headline(gameday: Mapping[str, Any], table: pd.DataFrame) -> str:
     )
 
 
+def _rounded(table: pd.DataFrame) -> pd.DataFrame:
+    """Floats to `DIGITS` significant digits; the only rounding of what is published."""
+    return table.assign(
+        **{
+            c: [float(f"{v:.{DIGITS}g}") for v in table[c]]
+            for c in table
+            if pd.api.types.is_float_dtype(table[c])
+        }
+    )
+
+
 def _plain(value: Any) -> Any:
-    """A JSON value: missing is null, floats are rounded to four decimals, times are ISO strings."""
-    if value is None or (np.isscalar(value) and pd.isna(value)):
+    """A JSON value: missing is null, times are ISO strings."""
+    if value is None or (np.isscalar(value) and pd.isna(value)) or value is pd.NaT:
         return None
     if isinstance(value, pd.Timestamp):
         return value.isoformat()
-    if isinstance(value, np.generic):
-        value = value.item()
-    return round(value, 4) if isinstance(value, float) else value
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): _plain(v) for k, v in record.items()} for record in table.to_dict("records")]
+
+
+def around(tables: Mapping[str, pd.DataFrame], context: Mapping[str, pd.DataFrame]) -> Around:
+    """`Around` of the GameDay in `tables` from the rows that `views.gameday_context` reads."""
+    others = []
+    for day in context["gamedays"].sort_values(["held_on", "gameday_id"]).itertuples():
+        own = {
+            n: rows[rows["gameday_id"] == day.gameday_id]
+            for n, rows in context.items()
+            if "gameday_id" in rows
+        }
+        others.append({**own, "series": context["series"]})
+    moved, watched = blast_radius.movements(tables["experiments"], context["series"])
+    return Around(moved, watched, context["service_edges"], context["classes"], others)

@@ -1,4 +1,4 @@
-"""Figures of one GameDay: the heroes' clocks, the series around a fault, scores, surveys."""
+"""The figures of the GameDay page. They stay small: a page of thirty experiments is still an e-mail attachment."""
 
 from __future__ import annotations
 
@@ -9,10 +9,35 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .theme import BLUE, CYCLE, DASHES, GREY, ORANGE, PURPLE, RED, label, local, styled, times
+from .theme import BLUE, CYCLE, DASHES, GREEN, GREY, ORANGE, PURPLE, RED, label, local, styled, times
 
 _SYMBOLS = {"alerted": "triangle-up", "diagnosed": "diamond", "mitigated": "circle"}
 _MOMENT_COLOURS = {"alerted": ORANGE, "diagnosed": PURPLE, "mitigated": BLUE}
+_VERDICTS = {"held": ("circle", GREEN), "deviated": ("diamond", RED), "inconclusive": ("circle-open", GREY)}
+_RELATIONS = {
+    "target": ("circle", BLUE),
+    "declared": ("square-open", GREY),
+    "surprise": ("star", RED),
+    "no graph": ("diamond-open", GREY),
+}
+
+
+def programme(table: pd.DataFrame, zone: str) -> go.Figure:
+    """Every experiment a mark: when its fault began, on which targets, with which verdict."""
+    rows = table[table["fault_started_at"].notna()]
+    figure = go.Figure()
+    for verdict, (symbol, colour) in _VERDICTS.items():
+        mine = rows[rows["verdict"] == verdict]
+        if len(mine):
+            figure.add_scatter(
+                x=times(mine["fault_started_at"], zone), y=[label(t, 40) for t in mine["targets"]], mode="markers",
+                name=verdict, marker={"symbol": symbol, "size": 14, "color": colour, "line": {"width": 1.5}},
+                text=[f"{p}. {label(t, 50)}" for p, t in zip(mine["position"], mine["title"], strict=True)],
+                hovertemplate="%{text}<br>%{x|%H:%M}<extra>" + verdict + "</extra>",
+            )  # fmt: skip
+    figure.update_yaxes(categoryorder="category descending")
+    figure.update_xaxes(tickformat="%H:%M", showgrid=True)
+    return styled(figure, height=120 + 30 * rows["targets"].nunique(), x="when the fault began (local time)")
 
 
 def heroes(table: pd.DataFrame) -> go.Figure:
@@ -43,7 +68,12 @@ def heroes(table: pd.DataFrame) -> go.Figure:
 
 
 def probes(
-    panels: list[dict[str, Any]], fault: tuple[Any, Any], events: pd.DataFrame, zone: str
+    panels: list[dict[str, Any]],
+    fault: tuple[Any, Any],
+    events: pd.DataFrame,
+    zone: str,
+    *,
+    row_height: int = 190,
 ) -> go.Figure:
     """One row of axes per series: points, tolerance band, fault window shaded, the heroes' moments as lines.
 
@@ -54,9 +84,8 @@ def probes(
         subplot_titles=[label(panel["title"], 60) for panel in panels],
     )  # fmt: skip
     for row, panel in enumerate(panels, 1):
-        points = panel["points"]
         figure.add_scatter(
-            x=times(points["at"], zone), y=points["value"].astype("float32").round(4), mode="lines+markers",
+            **_points(panel["points"], zone), mode="lines+markers",
             marker={"size": 3}, line={"color": BLUE, "width": 1.6}, connectgaps=False, showlegend=False,
             hovertemplate="%{x|%H:%M} · %{y:.4g}<extra></extra>", row=row, col=1,
         )  # fmt: skip
@@ -75,33 +104,43 @@ def probes(
                 )  # fmt: skip
         figure.update_yaxes(title_text=label(panel["unit"] or "", 18), rangemode="tozero", row=row, col=1)
     figure.add_vrect(
-        x0=local(fault[0], zone),
-        x1=local(fault[1], zone),
-        fillcolor=GREY,
-        opacity=0.16,
-        line_width=0,
-        row="all",
-        col=1,
-    )
+        x0=local(fault[0], zone), x1=local(fault[1], zone), fillcolor=GREY, opacity=0.16, line_width=0, row="all", col=1
+    )  # fmt: skip
+    named: set[str] = set()
     for event in events[events["moment"].isin(_SYMBOLS)].itertuples():
         figure.add_vline(
             x=local(event.at, zone), row="all", col=1,
             line={"color": _MOMENT_COLOURS[event.moment], "width": 1.5, "dash": "dashdot"},
         )  # fmt: skip
         figure.add_scatter(
-            x=[local(event.at, zone)], y=[0], mode="markers", name=event.moment,
+            x=[local(event.at, zone)], y=[0], mode="markers", name=event.moment, legendgroup=event.moment,
+            showlegend=event.moment not in named,
             marker={"symbol": _SYMBOLS[event.moment], "size": 10, "color": _MOMENT_COLOURS[event.moment]},
             hovertemplate="%{x|%H:%M}<extra>" + event.moment + "</extra>", row=len(panels), col=1,
         )  # fmt: skip
+        named.add(event.moment)
     figure.update_xaxes(tickformat="%H:%M")
-    figure = styled(figure, height=90 + 190 * len(panels))
+    figure = styled(figure, height=90 + row_height * len(panels))
     figure.update_annotations(font_size=12)
     figure.update_layout(margin={"t": 64})
     return figure
 
 
+def _points(points: pd.DataFrame, zone: str) -> dict[str, Any]:
+    """x and y of a series: as a start and a step where the points are evenly spaced, a quarter of the size."""
+    values = points["value"].astype("float32").round(5)
+    steps = points["at"].diff().dropna().unique()
+    if len(steps) != 1:
+        return {"x": times(points["at"], zone), "y": values}
+    step = pd.Timedelta(steps[0])
+    first, last = (points["at"].iloc[i].tz_convert(zone) for i in (0, -1))
+    if first.utcoffset() != last.utcoffset():  # the clocks changed in between
+        return {"x": times(points["at"], zone), "y": values}
+    return {"x0": local(points["at"].iloc[0], zone), "dx": step / pd.Timedelta(milliseconds=1), "y": values}
+
+
 def scores(table: pd.DataFrame, zone: str) -> go.Figure:
-    """Running score of each team, as steps. Teams keep the order of the file: this is not a ranking."""
+    """Running score of each team, as steps. Teams stand by name: this is not a ranking."""
     figure = go.Figure()
     for i, (team, rows) in enumerate(table.sort_values(["at", "position"]).groupby("team", sort=True)):
         figure.add_scatter(
@@ -115,7 +154,7 @@ def scores(table: pd.DataFrame, zone: str) -> go.Figure:
 
 
 def survey(table: pd.DataFrame) -> go.Figure:
-    """Mean answer before and after, per question, as a share of the best possible answer."""
+    """Mean answer before and after, per question."""
     figure = go.Figure()
     questions = [label(q, 34) for q in table["question"]]
     for moment, symbol, colour in (("before", "circle-open", GREY), ("after", "circle", BLUE)):
@@ -129,3 +168,44 @@ def survey(table: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(range=[0, float(np.nanmax(table["scale_max"].fillna(table["score"]))) * 1.05])
     figure.update_yaxes(autorange="reversed")
     return styled(figure, height=130 + 60 * table["question"].nunique(), x="mean answer")
+
+
+def blast(table: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
+    """Minutes from the fault until each service moved, with the range that the data leave. One row per service."""
+    figure = go.Figure()
+    names = [label(f"{titles[row.experiment_key]}: {row.service}", 44) for row in table.itertuples()]
+    minute = pd.Timedelta(minutes=1)
+    for relation, (symbol, colour) in _RELATIONS.items():
+        here = (table["relation"] == relation).to_numpy()
+        rows = table[here]
+        if len(rows):
+            figure.add_scatter(
+                x=rows["after_min"], y=[n for n, mine in zip(names, here, strict=True) if mine], mode="markers",
+                name={"declared": "declared connection", "surprise": "surprise: not declared"}.get(relation, relation),
+                marker={"symbol": symbol, "size": 12, "color": colour},
+                error_x={"type": "data", "array": (rows["latest"] - rows["at"]) / minute,
+                         "arrayminus": (rows["at"] - rows["earliest"]) / minute, "color": GREY, "thickness": 1.2},
+                hovertemplate="%{x:.0f} min<extra>%{y}</extra>",
+            )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=list(dict.fromkeys(names)))
+    return styled(figure, height=130 + 26 * len(table), x="minutes after the fault")
+
+
+def cells(table: pd.DataFrame) -> go.Figure:
+    """Incidents a year in each cell, before and after, each with its 95 % interval."""
+    figure = go.Figure()
+    names = [label(f"{row.failure_class} in {row.service}", 34) for row in table.itertuples()]
+    for side, symbol, colour, shift in (
+        ("before", "circle-open", GREY, -0.14),
+        ("after", "circle", BLUE, 0.14),
+    ):
+        figure.add_scatter(
+            x=table[side], y=[i + shift for i in range(len(table))], mode="markers", name=side,
+            marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2}},
+            error_x={"type": "data", "array": table[f"{side}_high"] - table[side],
+                     "arrayminus": table[side] - table[f"{side}_low"], "color": colour, "thickness": 1.3},
+            text=names, hovertemplate="%{x:.2g} a year<extra>%{text}, " + side + "</extra>",
+        )  # fmt: skip
+    figure.update_yaxes(tickvals=list(range(len(table))), ticktext=names, range=[len(table) - 0.5, -0.5])
+    figure.update_xaxes(rangemode="tozero")
+    return styled(figure, height=130 + 44 * len(table), x="real incidents a year")

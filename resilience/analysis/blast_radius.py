@@ -1,0 +1,195 @@
+"""Blast radius: which services moved while a fault was there, and which of them nobody had declared.
+
+A surprise edge is a service that moved although it was neither a target nor joined to one by the declared graph. It
+is a candidate: two things that move at once need not depend on each other.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ..errors import InputError
+from . import movement
+from .steady_state import fault_window
+
+RELATIONS = ("target", "declared", "surprise", "no graph")
+COLUMNS = ["experiment_key", "service", "relation", "path", "metric", "at", "earliest", "latest", "after_min"]
+
+
+@dataclass(frozen=True)
+class BlastRadius:
+    """`table`: one row per experiment and service that moved, earliest first; columns as `COLUMNS`.
+
+    `relation`: target; declared (joined to a target by the declared graph: `path`); surprise; 'no graph' where
+    nothing is declared. `watched`: services that had a series to look at, per experiment. `edges`: how many are declared.
+    """
+
+    table: pd.DataFrame
+    watched: dict[str, int]
+    edges: int
+
+    def surprises(self) -> pd.DataFrame:
+        return self.table[self.table["relation"] == "surprise"]
+
+    def text(self, key: str) -> str:
+        """What moved in the experiment `key`, with how many were looked at."""
+        mine, watched = self.table[self.table["experiment_key"] == key], self.watched.get(key, 0)
+        if not watched:
+            return (
+                "No series of any service was recorded around this fault: how far it reached is not measured."
+            )
+        count = mine["relation"].value_counts()
+        parts = [
+            f"{count[name]} {words}"
+            for name, words in (
+                ("target", "a target"),
+                ("declared", "joined to a target by the declared graph"),
+                (
+                    "surprise",
+                    "neither: candidates for an undeclared dependency, to be confirmed by an experiment",
+                ),
+                ("no graph", "not a target"),
+            )
+            if name in count
+        ]
+        missing = (
+            ""
+            if self.edges
+            else " No graph of dependencies is in the store, so what is a surprise is not known."
+        )
+        told = f" ({'; '.join(parts)})" if parts else ""
+        return f"{len(mine)} of {watched} services with a series moved{told}.{missing}"
+
+
+def radius(
+    experiments: pd.DataFrame,
+    targets: pd.DataFrame,
+    moved: pd.DataFrame,
+    watched: dict[str, int],
+    edges: pd.DataFrame,
+) -> BlastRadius:
+    """Blast radius of each experiment.
+
+    `moved` has one row per experiment_key, service and metric that left its band: at, earliest, latest (UTC). `edges`
+    has the columns of the table service_edges; a team is not a service.
+    """
+    graph = _Graph(edges)
+    start = experiments.set_index("experiment_key")["fault_started_at"]
+    aimed = targets.groupby("experiment_key")["service"].agg(set).to_dict()
+    first = moved.sort_values(["experiment_key", "at", "service", "metric"]).drop_duplicates(
+        ["experiment_key", "service"]
+    )
+    rows = []
+    for row in first.itertuples():
+        mine = aimed.get(row.experiment_key, set())
+        path = graph.path(mine, row.service)
+        relation = (
+            "target"
+            if row.service in mine
+            else "declared"
+            if path
+            else "surprise"
+            if graph.size
+            else "no graph"
+        )
+        after = (row.at - start[row.experiment_key]) / pd.Timedelta(minutes=1)
+        rows.append(
+            (
+                row.experiment_key,
+                row.service,
+                relation,
+                path,
+                row.metric,
+                row.at,
+                row.earliest,
+                row.latest,
+                after,
+            )
+        )
+    table = (
+        pd.DataFrame(rows, columns=COLUMNS)
+        if rows
+        else pd.DataFrame({c: pd.Series(dtype=object) for c in COLUMNS})
+    )
+    return BlastRadius(table, watched, graph.size)
+
+
+class _Graph:
+    """Declared calls. What fails reaches its callers, and what stops calling leaves those it called without load."""
+
+    def __init__(self, edges: pd.DataFrame) -> None:
+        self._callers: dict[str, set[str]] = defaultdict(set)
+        self._called: dict[str, set[str]] = defaultdict(set)
+        for edge in edges.itertuples():
+            if "team" in (edge.from_kind, edge.to_kind) or "owned" in str(edge.relation).lower():
+                continue
+            caller, called = edge.from_name, edge.to_name
+            if "dependencyof" in str(edge.relation).lower():
+                caller, called = called, caller
+            self._callers[called].add(caller)
+            self._called[caller].add(called)
+        self.size = sum(map(len, self._called.values()))
+
+    def path(self, targets: Iterable[str], service: str) -> str | None:
+        """Shortest declared way from a target to `service`, all along callers or all along what is called."""
+        ways = (self._walk(sorted(targets), service, self._callers, " is called by "),
+                self._walk(sorted(targets), service, self._called, " calls "))  # fmt: skip
+        return min((way for way in ways if way), key=len, default=None)
+
+    @staticmethod
+    def _walk(targets: list[str], service: str, steps: dict[str, set[str]], word: str) -> str | None:
+        came: dict[str, str | None] = dict.fromkeys(targets)
+        queue = deque(targets)
+        while queue:
+            here = queue.popleft()
+            if here == service and here not in targets:
+                way = [here]
+                while (before := came[way[-1]]) is not None:
+                    way.append(before)
+                return word.join(reversed(way))
+            for there in sorted(steps.get(here, ())):
+                if there not in came:
+                    came[there] = here
+                    queue.append(there)
+        return None
+
+
+def movements(experiments: pd.DataFrame, series: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Rows of `moved` for `radius`, and how many services could be judged per experiment.
+
+    `series`: fine series of services around the faults. What is usual is taken from the hours before the first fault
+    of the day; a fault without enough of them is left out, and so counts as not watched.
+    """
+    series = series[series["scope"].str.contains("service:", regex=False)]
+    ran = experiments[experiments["fault_started_at"].notna()]
+    watched: dict[str, int] = {}
+    rows = []
+    if ran.empty or series.empty:
+        return pd.DataFrame(columns=list(MOVED)), watched
+    first = ran["fault_started_at"].min()
+    for row in ran.itertuples():
+        span = fault_window(row)
+        if span is None or span[1] <= span[0]:
+            continue
+        lead = min(pd.Timedelta(minutes=float(row.planned_min)), _MOST_LEAD)
+        near = series[(series["at"] < span[1] + lead) & (series["at"] >= first - _USUAL)]
+        try:
+            found = movement.moved(near, span, (first - _USUAL, first), lead=lead).table
+        except InputError:  # no fault-free time before, or nothing recorded: not measured, and said so
+            continue
+        known = found[found["moved"].notna() & found["service"].notna()]
+        watched[row.experiment_key] = int(known["service"].nunique())
+        rows += [
+            (row.experiment_key, m.service, m.metric, m.onset_at, m.earliest, m.latest)
+            for m in known[known["moved"].astype(bool)].itertuples()
+        ]
+    return pd.DataFrame(rows, columns=list(MOVED)), watched
+
+
+MOVED = ("experiment_key", "service", "metric", "at", "earliest", "latest")
+_USUAL = pd.Timedelta(hours=6)
+_MOST_LEAD = pd.Timedelta(minutes=30)

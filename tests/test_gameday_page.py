@@ -1,0 +1,189 @@
+"""Planted days: names stay hidden, surprises are what nobody declared, and no outcome is claimed beyond its record."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from resilience import schema
+from resilience.analysis import blast_radius, gameday, outcomes, rehearsal, rehearsed_cells, roles
+
+from .worlds import START, minutes, series
+from .worlds import gameday as world
+
+KEY = {"gameday_id": "day", "experiment_key": "exp"}
+
+
+def named(text: str, names: str = "Mara Lindqvist, Will Hunt") -> dict[str, pd.DataFrame]:
+    note = {**KEY, "kind": "surprise", "position": 0, "text": text}
+    return {
+        **world(),
+        "gameday_roles": schema.frame(
+            "gameday_roles", [{"gameday_id": "day", "role": "villain", "people": 2, "names": names}]
+        ),
+        "gameday_notes": schema.frame("gameday_notes", [note]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Mara Lindqvist pulled the plug", "A villain pulled the plug"),
+        ("It was MARA LINDQVIST", "It was a villain"),
+        ("Then Lindqvist's laptop died", "Then a villain's laptop died"),
+        ("Will it hold? We will see", "Will it hold? We will see"),
+        ("We will ask. Then Will did", "We will ask. Then a villain did"),
+        ("Maratona is no name", "Maratona is no name"),
+    ],
+)
+def test_names_become_roles(text: str, shown: str) -> None:
+    hidden = roles.hidden(named(text))
+    assert hidden["gameday_notes"]["text"].tolist() == [shown]
+    assert hidden["gameday_roles"]["names"].isna().all()
+
+
+def test_names_reach_neither_numbers_nor_tables_unless_asked_for() -> None:
+    tables = named("Mara Lindqvist did it")
+    said = json.dumps(gameday.analyse(tables).numbers())
+    assert "Mara" not in said
+    assert "Lindqvist" not in said
+    assert "Mara Lindqvist" in json.dumps(
+        gameday.analyse(tables, names=True).tables["gameday_notes"]["text"].tolist()
+    )
+
+
+def edges(*pairs: tuple[str, str]) -> pd.DataFrame:
+    rows = [
+        {"edge_id": f"{a}-{b}", "from_kind": "service", "from_name": a, "relation": "calls", "to_kind": "service",
+         "to_name": b, "source": "test"}
+        for a, b in pairs
+    ]  # fmt: skip
+    return schema.frame("service_edges", rows)
+
+
+def moved(*services: str) -> pd.DataFrame:
+    at = {"at": START + minutes(2), "earliest": START + minutes(1), "latest": START + minutes(3)}
+    return pd.DataFrame(
+        [{"experiment_key": "exp", "service": s, "metric": "latency", **at} for s in services]
+    )
+
+
+def test_a_surprise_is_neither_target_nor_declared() -> None:
+    tables = world()
+    found = blast_radius.radius(
+        tables["experiments"], tables["experiment_targets"], moved("a", "front", "store", "other"), {"exp": 5},
+        edges(("front", "a"), ("a", "store"), ("front", "other")),
+    )  # fmt: skip
+    said = found.table.set_index("service")
+    assert said["relation"].to_dict() == {
+        "a": "target", "front": "declared", "store": "declared", "other": "surprise",
+    }  # fmt: skip
+    assert said.loc["front", "path"] == "a is called by front"
+    assert said["after_min"].eq(2.0).all()
+    assert "4 of 5 services" in found.text("exp")
+    nothing = blast_radius.radius(
+        tables["experiments"], tables["experiment_targets"], moved("other"), {"exp": 5}, edges()
+    )
+    assert nothing.table["relation"].tolist() == ["no graph"]
+    assert "not known" in nothing.text("exp")
+
+
+def test_a_planted_step_moves_and_a_calm_service_does_not() -> None:
+    rng = np.random.default_rng(3)
+    start = START - minutes(360)
+
+    def line(service: str, lift: float) -> pd.DataFrame:
+        values = 1 + 0.05 * rng.standard_normal(480)
+        values[420:440] += lift
+        return series(values, scope=f"service:{service}", start=start)
+
+    found, watched = blast_radius.movements(
+        world()["experiments"], pd.concat([line("a", 2.0), line("b", 0.0)], ignore_index=True)
+    )
+    assert watched == {"exp": 2}
+    assert found["service"].tolist() == ["a"]
+    assert abs(found["at"].iloc[0] - START) <= minutes(3)
+
+
+def classified(before: int, after: int) -> pd.DataFrame:
+    days = [*np.linspace(-360, -2, before), *np.linspace(2, 360, after), -365, 365]
+    rows = [
+        {"incident_id": f"I{i}", "started_at": START.normalize() + pd.Timedelta(days=float(d)), "detected_at": pd.NaT,
+         "services": "a" if i < before + after else "z", "failure_class": "capacity"}
+        for i, d in enumerate(days)
+    ]  # fmt: skip
+    return pd.DataFrame(rows).assign(
+        detected_at=pd.Series(pd.NaT, index=range(len(rows)), dtype="datetime64[us, UTC]")
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [(30, 5, "supported: fewer after"), (5, 30, "supported: more after"), (20, 18, "not distinguishable"),
+     (2, 0, "not measurable"), (0, 0, "not measurable")],
+)  # fmt: skip
+def test_cells_before_and_after(before: int, after: int, verdict: str) -> None:
+    tables = world()
+    found = rehearsed_cells.changes(
+        tables["experiments"], tables["experiment_targets"], classified(before, after), START.normalize()
+    )
+    assert (found.verdict, found.table["verdict"].tolist()) == (verdict, [verdict])
+    assert "because of" not in found.text.replace("not because of", "")
+    row = found.table.iloc[0]
+    assert row["before_low"] <= row["before"] <= row["before_high"]
+
+
+def test_eleven_outcomes_and_no_claim_without_a_record() -> None:
+    found = gameday.analyse(world()).outcomes
+    assert len(found) == 11
+    assert set(found["state"]) <= set(outcomes.STATES)
+    bare = found.set_index("outcome")["state"]
+    assert bare["Hidden interdependencies found"] == "not measured"
+    assert bare["Trust and confidence grew"] == "not measured"
+    assert bare["Fallbacks validated"] == "not measured"
+    failed = {"fallback": "cache", "fallback_exercised": True, "fallback_worked": False}
+    failing = gameday.analyse(world(**failed)).outcomes.set_index("outcome")["state"]
+    assert failing["Fallbacks validated"] == "contradicted"
+    late = gameday.analyse(world(outcome="not_solved")).outcomes.set_index("outcome")["state"]
+    assert late["Incident process validated"] == "contradicted"
+
+
+@pytest.mark.parametrize(
+    ("after", "n", "state"),
+    [(4.5, 60, "evidenced"), (3.1, 60, "not measured"), (4.5, 3, "not measured"), (1.0, 60, "contradicted")],
+)
+def test_trust_needs_more_than_a_higher_mean(after: float, n: int, state: str) -> None:
+    asked = {"gameday_id": "day", "question": "Trust?", "asked": 99, "answered": n, "scale_max": 5.0}
+    rows = [{**asked, "moment": "before", "score": 3.0}, {**asked, "moment": "after", "score": after}]
+    tables = {**world(), "gameday_surveys": schema.frame("gameday_surveys", rows)}
+    found = gameday.analyse(tables).outcomes.set_index("outcome")["state"]
+    assert found["Trust and confidence grew"] == state
+
+
+def test_teams_stand_by_name_and_each_score_has_its_experiment() -> None:
+    score = {"gameday_id": "day", "reason": "x"}
+    rows = [
+        {**score, "position": 0, "team": "Z", "at": START + minutes(5), "points": 30.0},
+        {**score, "position": 1, "team": "A", "at": START + minutes(9), "points": -10.0},
+        {**score, "position": 2, "team": "A", "at": START + minutes(90), "points": 5.0},
+    ]
+    found = rehearsal.survived(world()["experiments"], schema.frame("gameday_scores", rows))
+    assert found["team"].tolist() == ["A", "A", "Z"]
+    assert found["experiment_key"].fillna("none").tolist() == ["exp", "none", "exp"]
+    assert found["lost"].tolist() == [10.0, 0.0, 0.0]
+    assert found["first_gain_min"].iloc[2] == 5.0
+
+
+def test_the_first_screen_uses_no_jargon() -> None:
+    brief = gameday.analyse(world()).brief
+    said = " ".join([brief.tried, brief.happened, brief.customers, brief.next])
+    assert not any(
+        word in said.lower()
+        for word in ("deviated", "hypothesis", "probe", "latency", "hero", "inconclusive")
+    )
+    assert "live system" in brief.tried
+    copy = gameday.analyse(world(environment="isolated")).brief
+    assert copy.customers.startswith("Customers could not notice")
