@@ -132,7 +132,9 @@ def demo(ctx: click.Context, seed: int, world: str, size: str) -> None:
     workspace = _workspace()
     _write_sample(workspace.root, seed, world, size)
     ctx.invoke(ingest, paths=(), mapping=None, kind=None, root=None)
-    ctx.invoke(render, report_id=None, everything=True, force=False, why=False, root=None)
+    ctx.invoke(
+        render, report_id=None, everything=True, force=False, why=False, at_once=4, timeout=600, root=None
+    )
 
 
 @main.command()
@@ -510,8 +512,22 @@ def gamedays(root: str | None, form: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="Every report that the store can give.")
 @click.option("--force", is_flag=True, help="Also those whose inputs have not changed.")
 @click.option("--why", is_flag=True, help="Say what made each one stale.")
+@click.option(
+    "--jobs", "at_once", type=click.IntRange(1, 64), default=4, show_default=True, help="How many at a time."
+)
+@click.option(
+    "--timeout", type=click.IntRange(1), default=600, show_default=True, help="Seconds a cell may take."
+)
 @_store_option
-def render(report_id: str | None, everything: bool, force: bool, why: bool, root: str | None) -> None:
+def render(
+    report_id: str | None,
+    everything: bool,
+    force: bool,
+    why: bool,
+    at_once: int,
+    timeout: int,
+    root: str | None,
+) -> None:
     """Make reports/REPORT_ID (a GameDay's id, failure-classes, time-to-restore, capacity) and the gallery."""
     if (report_id is None) == (not everything):
         raise click.UsageError("Name one report, or give --all.")
@@ -519,14 +535,14 @@ def render(report_id: str | None, everything: bool, force: bool, why: bool, root
     from .report import render as report
 
     workspace, store = _workspace(), _store(root)
-    jobs = report.jobs(store, workspace, report_id)
+    wanted = report.jobs(store, workspace, report_id)
     workspace.reports.mkdir(parents=True, exist_ok=True)
     report.recover(workspace.reports)
     failed = 0
     with progress("Rendering") as say:
-        for i, job in enumerate(jobs):
-            say(job.report_id, i, len(jobs))
-            done = report.render(job, store, workspace, force=force)
+        made = report.render_all(wanted, store, workspace, at_once=at_once, force=force, seconds=timeout)
+        for i, done in enumerate(made, 1):
+            say(done.report_id, i, len(wanted))
             failed += done.state == "failed"
             said = f"  {safe(done.error)}" if done.error else ""
             click.echo(f"  {done.state:9} {done.path.relative_to(workspace.root)}{said}")

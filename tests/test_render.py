@@ -242,3 +242,70 @@ def test_a_kernel_is_its_own_process_and_leaves_nothing_behind(
         assert f"{space.store} False True" in page
     assert [p.name for p in space.store.iterdir() if "ipc" in p.name] == []
     assert list(space.reports.glob(".*")) == []
+
+
+@pytest.mark.browser
+def test_the_gallery_is_searched_and_narrowed_by_keyboard(
+    made: workspace.Workspace, page, complaints
+) -> None:
+    page.goto((made.reports / "index.html").as_uri())
+    assert page.locator("#shown").inner_text() == "All 5 reports"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    order = []
+    for _ in range(7):
+        page.keyboard.press("Tab")
+        order.append(page.evaluate("document.activeElement.name || document.activeElement.tagName"))
+    assert order == ["words", "year", "style", "verdict", "BUTTON", "A", "SUMMARY"]
+    page.locator("[name=words]").fill("time to restore")
+    assert (
+        page.locator(".card:visible").count() == 0 or "restore" in page.locator(".card:visible").inner_text()
+    )
+    page.locator("[name=words]").fill("slow window.pwned")
+    assert page.locator(".card:visible").count() >= 1
+    page.locator("[name=words]").fill("")
+    page.locator("[name=verdict]").select_option("deviated")
+    assert page.locator("#shown").inner_text() == "1 of 5 reports"
+    page.locator("button[type=reset]").click()
+    page.wait_for_function("document.getElementById('shown').textContent === 'All 5 reports'")
+    assert page.evaluate("window.pwned") is None
+    assert complaints == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_accessibility_violation(made: workspace.Workspace, page, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page.emulate_media(color_scheme=scheme)
+    found = []
+    for path in sorted(made.reports.rglob("*.html")):
+        page.goto(path.as_uri())
+        if page.locator(".plot").count():
+            page.wait_for_selector("body[data-drawn]", timeout=60_000)
+        found += [
+            (path.parent.name, wrong["id"], wrong["nodes"][0]["html"][:150])
+            for wrong in axe.run(page).response["violations"]
+            if wrong["impact"] in ("serious", "critical")
+        ]
+    assert found == []
+
+
+@pytest.mark.browser
+def test_print_cuts_no_chart(made: workspace.Workspace, page) -> None:
+    """On paper every chart is as narrow as the text, and none may be broken across pages."""
+    page.set_viewport_size({"width": 1280, "height": 900})
+    for path in sorted(made.reports.rglob("report.html")):
+        page.emulate_media(media="screen")
+        page.goto(path.as_uri())
+        if not page.locator(".plot").count():
+            continue
+        page.wait_for_selector("body[data-drawn]", timeout=60_000)
+        page.set_viewport_size({"width": 680, "height": 900})  # A4 between its margins
+        page.emulate_media(media="print")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.wait_for_timeout(600)
+        for figure in page.locator("figure").all():
+            assert figure.evaluate("f => getComputedStyle(f).breakInside") == "avoid"
+            drawn = "[...f.querySelectorAll('.main-svg')].map(s => s.getBoundingClientRect().width)"
+            widths = figure.evaluate(f"f => [f.clientWidth, Math.max(...{drawn})]")
+            assert widths[1] <= widths[0] + 1

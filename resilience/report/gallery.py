@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,11 @@ from .gameday_panels import MARKS
 
 _GAMEDAYS = ("GameDays", "Newest first. Each page says what was tried, what happened and how sure that is.")
 _ANALYSES = ("The whole history", "Incidents and traffic, read from all reports and series in the store.")
+
+_OTHERS = {
+    "ledger.html": "The rehearsal ledger: what fails, what was rehearsed, what nobody has tried",
+    "placebo.html": "How often would a date on which nothing happened look like an improvement?",
+}
 
 
 def write(reports: Path, title: str) -> Path:
@@ -24,12 +31,21 @@ def write(reports: Path, title: str) -> Path:
     template = Environment(loader=FileSystemLoader(HTML), autoescape=True, trim_blocks=True).get_template(
         "gallery.html.j2"
     )
+    script = (HTML / "gallery.js").read_text(encoding="utf-8").strip()
     page = template.render(
         title=title,
         css=(HTML / "page.css").read_text(encoding="utf-8"),
         sections=[(*_GAMEDAYS, days), (*_ANALYSES, others)],
         simulated=any(card["simulated"] for card in cards),
         marks=MARKS,
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        filters=[
+            ("year", "Year", sorted({card["year"] for card in days}, reverse=True)),
+            ("style", "Told in advance", sorted({card["style"] for card in days if card["style"]})),
+            ("verdict", "Verdict", [v for v in VERDICTS if any(v in card["found"] for card in days)]),
+        ],
+        others=[(name, words) for name, words in _OTHERS.items() if (reports / name).is_file()],
     )
     path = reports / "index.html"
     part = path.with_suffix(".part")
@@ -52,13 +68,22 @@ def _card(folder: Path) -> dict[str, Any]:
         _json(folder / f"{name}.json") for name in ("provenance", "result", "failure")
     )
     day = result.get("gameday", {})
+    verdicts = {verdict: result.get("verdicts", {}).get(verdict, 0) for verdict in VERDICTS}
     meta = [str(day[name]) for name in ("held_on", "style", "environment") if day.get(name)]
     return {
         "id": folder.name,
         "title": day.get("title") or provenance.get("title") or folder.name,
         "held_on": day.get("held_on", ""),
         "meta": " · ".join(meta),
-        "verdicts": {verdict: result.get("verdicts", {}).get(verdict, 0) for verdict in VERDICTS},
+        "year": str(day.get("held_on", ""))[:4],
+        "style": str(day.get("style", "")),
+        "verdicts": verdicts,
+        "found": [verdict for verdict, count in verdicts.items() if count],
+        "experiments": [
+            (one["experiment_key"], one["title"], one["verdict"])
+            for one in result.get("experiments", [])
+            if {"experiment_key", "title", "verdict"} <= one.keys()
+        ],
         "text": result.get("text", ""),
         "simulated": bool(result.get("simulated")),
         "failure": failure.get("error", ""),

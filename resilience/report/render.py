@@ -1,16 +1,18 @@
 """Notebook + parameters -> reports/<id>/, swapped in whole; unchanged reports are left alone.
 
 The notebook runs through papermill with the store as its working folder, so that no path of this machine gets
-into a page. What is published is decided by content: data, parameters, notebook and code.
+into a page. What is published is decided by content: data, parameters, notebook and code. Several are made at
+a time, each in a kernel and a folder of its own; one that fails stops no other.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,12 @@ from .. import __version__, views
 from ..errors import InputError
 from ..store import Store
 from ..workspace import Workspace
-from . import kernels, provenance
+from . import provenance
 from .export import Page, to_html
 from .panels import RESULT_MIME
 
-_CELL_SECONDS = 600
+CELL_SECONDS = 600
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,44 @@ def jobs(store: Store, workspace: Workspace, wanted: str | None = None) -> list[
     return chosen
 
 
-def render(job: Job, store: Store, workspace: Workspace, *, force: bool = False) -> Rendered:
-    """Make one report, unless its inputs are those it was made from. Never raises for a notebook that fails."""
+def render_all(
+    wanted: Sequence[Job],
+    store: Store,
+    workspace: Workspace,
+    *,
+    at_once: int = 1,
+    force: bool = False,
+    seconds: int = CELL_SECONDS,
+) -> Iterator[Rendered]:
+    """Make every report of `wanted`, `at_once` at a time, all from one state of `store`; each as soon as it is done.
+
+    Whatever goes wrong with one (a notebook that fails, a full disk, data that contradict it) is its own result.
+    """
+    store = store.pinned()
+
+    def one(job: Job) -> Rendered:
+        try:
+            return render(job, store, workspace, force=force, seconds=seconds)
+        except Exception as error:
+            return _gave_up(job, workspace, error)
+
+    with ThreadPoolExecutor(at_once) as pool:
+        waiting = [pool.submit(one, job) for job in wanted]
+        try:
+            for done in as_completed(waiting):
+                yield done.result()
+        finally:  # whoever stops listening starts no more
+            for later in waiting:
+                later.cancel()
+
+
+def render(
+    job: Job, store: Store, workspace: Workspace, *, force: bool = False, seconds: int = CELL_SECONDS
+) -> Rendered:
+    """Make one report, unless its inputs are those it was made from. Never raises for a notebook that fails.
+
+    A cell may take `seconds`. Raises InputError or OSError for what is wrong around the notebook; `render_all` does not.
+    """
     store = store.pinned()
     final = workspace.reports / job.report_id
     notebook = workspace.notebook(job.notebook)
@@ -92,7 +131,7 @@ def render(job: Job, store: Store, workspace: Workspace, *, force: bool = False)
     if not force and not stale:
         return Rendered(job.report_id, "unchanged", final / "report.html")
     with staging(final) as folder:
-        html, error = make(notebook, about, store, folder)
+        html, error = make(notebook, about, store, folder, seconds=seconds)
         if error:
             _write_failure(final, html, error)
             return Rendered(job.report_id, "failed", final / "failure.html", error, stale)
@@ -100,9 +139,27 @@ def render(job: Job, store: Store, workspace: Workspace, *, force: bool = False)
     return Rendered(job.report_id, "made", final / "report.html", "", stale)
 
 
-def make(notebook: Path, about: dict[str, Any], store: Store, folder: Path) -> tuple[str, str]:
+def _gave_up(job: Job, workspace: Workspace, error: Exception) -> Rendered:
+    """A failure page of its message alone, since what stopped the report may be the disk; the last report stays."""
+    import nbformat
+
+    final = workspace.reports / job.report_id
+    message = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError):  # without the path, which is this machine's
+        message = f"{type(error).__name__}: {error.strerror or 'the page could not be written'}"
+    page = Page(job.title, f"{job.notebook}.ipynb", __version__, job.parameters, {}, message)
+    try:
+        _write_failure(final, to_html(nbformat.v4.new_notebook(), page), message)
+    except OSError:
+        message += " (nor could its failure page be written)"
+    return Rendered(job.report_id, "failed", final / "failure.html", message)
+
+
+def make(
+    notebook: Path, about: dict[str, Any], store: Store, folder: Path, *, seconds: int = CELL_SECONDS
+) -> tuple[str, str]:
     """Write the four files of a report into `folder`; the page, and the error that stopped the notebook, if any."""
-    executed, error = _execute(notebook, about["parameters"], store, folder)
+    executed, error = _execute(notebook, about["parameters"], store, folder, seconds)
     page = Page(about["title"], notebook.name, __version__, about["parameters"], about["tables"], error)
     html = to_html(executed, page)
     if not error:
@@ -125,11 +182,15 @@ def _stale(final: Path, about: Mapping[str, Any]) -> tuple[str, ...]:
     return altered or (tuple(provenance.changed(made, about)) if made["inputs"] != about["inputs"] else ())
 
 
-def _execute(notebook: Path, parameters: Mapping[str, Any], store: Store, folder: Path) -> tuple[Any, str]:
+def _execute(
+    notebook: Path, parameters: Mapping[str, Any], store: Store, folder: Path, seconds: int
+) -> tuple[Any, str]:
     """The executed notebook without run times, and the error that stopped it, in words."""
     import nbformat
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    from . import engine
 
     known = papermill.inspect_notebook(str(notebook))
     given = {"store": ".", "versions": json.dumps(store.versions(), sort_keys=True), **parameters}
@@ -142,18 +203,16 @@ def _execute(notebook: Path, parameters: Mapping[str, Any], store: Store, folder
         )
     output, error = folder / "executed.ipynb", ""
     try:
-        with tempfile.TemporaryDirectory(prefix="resilience-") as sockets:
-            papermill.execute_notebook(
-                str(notebook), str(output), parameters=given, kernel_name="python3", progress_bar=False,
-                execution_timeout=_CELL_SECONDS, kernel_manager_class=kernels.manager(),
-                config=kernels.private(sockets), resources={"metadata": {"path": store.root}},
-            )  # fmt: skip
+        papermill.execute_notebook(
+            str(notebook), str(output), parameters=given, engine_name=engine.NAME, kernel_name="python3",
+            progress_bar=False, execution_timeout=seconds, resources={"metadata": {"path": store.root}},
+        )  # fmt: skip
     except papermill.PapermillExecutionError as failed:
         error = f"{failed.ename}: {failed.evalue}"
     except DeadKernelError:
         error = "The notebook's kernel died, for example because memory ran out."
     except CellTimeoutError:
-        error = f"A cell ran for more than {_CELL_SECONDS} s and was stopped."
+        error = f"A cell ran for more than {seconds} s and was stopped."
     executed = nbformat.read(output if output.exists() else notebook, as_version=4)
     output.unlink(missing_ok=True)
     return _without_run_times(executed), error
@@ -205,13 +264,28 @@ class staging:
 
 
 def _swap(folder: Path, final: Path) -> None:
-    """Put `folder` where `final` is. A kill between the two renames is mended by `recover`."""
+    """Put `folder` where `final` is, in one step where the system has one: a reader sees the old report or the new.
+
+    Elsewhere it takes two renames, and a kill between them is mended by `recover`.
+    """
+    if final.exists() and _exchange(folder, final):
+        shutil.rmtree(folder, ignore_errors=True)  # holds the old one now
+        return
     old = final.parent / f".{final.name}.old"
     shutil.rmtree(old, ignore_errors=True)
     if final.exists():
         final.rename(old)
     folder.rename(final)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two folders atomically (Linux's renameat2); False where system or file system cannot."""
+    swap = getattr(ctypes.CDLL(None), "renameat2", None) if os.name == "posix" else None
+    if swap is None:
+        return False
+    done: int = swap(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
+    return done == 0
 
 
 def recover(reports: Path) -> None:

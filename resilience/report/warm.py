@@ -10,8 +10,9 @@ import os
 
 import ipykernel.kernelapp
 
+from .. import schema, views  # noqa: F401
 from ..analysis import capacity, causes, gameday, times  # noqa: F401
-from . import gameday_panels, history_panels  # noqa: F401
+from . import cause_panels, gameday_panels, history_panels, ledger_panels, time_panels  # noqa: F401
 from .figures import theme
 
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # it would print advice about debuggers
@@ -20,3 +21,7 @@ with contextlib.suppress(ImportError):
 
 # plotly imports much of itself only when a figure is first drawn and made into JSON.
 theme.draw_nothing()
+
+# Likewise pandera: half a second of imports at the first check of a table.
+for name in schema.TABLES:
+    schema.check(name, schema.frame(name))
