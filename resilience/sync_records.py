@@ -29,6 +29,8 @@ from .sync import Say, Synced
 PAGE = {"incidents": 100, "incident_search": 100, "monitors": 1000, "slos": 1000, "relations": 100}
 EVENTS = 1000
 _PAGES = 100_000
+LATE = timedelta(days=31)
+"""How long after a month of an SLO is over it is read again: status corrections are entered afterwards."""
 
 
 def parts(config: Config) -> list[str]:
@@ -152,11 +154,12 @@ class _Fetch:
         self._commit(into)
 
     def slos(self) -> None:
-        """One row per SLO and calendar month; what is stored is not asked for again."""
+        """One row per SLO and calendar month; what is stored is asked for again only `LATE` after the month's end."""
         into = Records(self._config.services, "slos")
         there = self._store.load("slo_history")
         done = set(zip(there["slo_id"], there["month_at"], there["until_at"], strict=True))
         months = list(_months(self._since, self._until))
+        today = months[-1][1] if months else None
         for records, where in self._pages("slos", lambda page: _at(page, "data"), "limit", "offset"):
             for slo in records:
                 into.where = where
@@ -164,7 +167,8 @@ class _Fetch:
                     continue
                 made = into.time(known[0], known[1], "created_at")
                 for month, end in months:
-                    if (known[0], month, end) in done or (made is not None and end <= made):
+                    settled = self._until - end > LATE or end == today
+                    if (settled and (known[0], month, end) in done) or (made is not None and end <= made):
                         continue
                     span = {"from_ts": int(month.timestamp()), "to_ts": int(end.timestamp())}
                     try:

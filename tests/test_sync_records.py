@@ -180,8 +180,13 @@ def test_a_second_run_commits_nothing_and_asks_for_nothing_old(tmp_path: Path) -
         done, _ = fetch(server.url, tmp_path)
         assert (done.commits, Store(tmp_path).versions()) == ([], versions)
         paths = [path for path, _ in server.seen]
-        assert not any("impacts" in path or "/history" in path for path in paths)
-        assert len(paths) <= 5 + 3 + 1 + 5 + 3 + 2 + 2, paths
+        assert not any("impacts" in path for path in paths)
+        again = [asked for path, asked in server.seen if path.endswith("/history")]
+        assert {asked["from_ts"][0] for asked in again} == {
+            str(int(pd.Timestamp("2020-03-01", tz="UTC").timestamp()))
+        }
+        assert len(again) == 4, "the month that ended less than 31 days ago, once per SLO"
+        assert len(paths) <= 5 + 3 + 1 + 5 + 3 + 2 + 2 + 4, paths
 
 
 def test_what_changed_at_datadog_changes_here_and_the_old_reply_stays(tmp_path: Path) -> None:
@@ -196,6 +201,19 @@ def test_what_changed_at_datadog_changes_here_and_the_old_reply_stays(tmp_path: 
     archive = Archive(tmp_path / "raw")
     replies = [archive.read(e["kind"], e["sha256"]) for e in archive.entries() if e["kind"] == "incidents"]
     assert sum(b"uuid-4" in raw for raw in replies) == 2
+
+
+def test_a_correction_of_a_month_that_is_just_over_is_seen(tmp_path: Path) -> None:
+    world, only = full_world(), Config(slos=True)
+    with serving(world) as server:
+        fetch(server.url, tmp_path, only)
+        world.corrected = {1: 50.0, 3: 97.5}
+        fetch(server.url, tmp_path, only)
+    months = (
+        Store(tmp_path).load("slo_history").drop_duplicates("month_at").set_index("month_at")["value_percent"]
+    )
+    assert months[pd.Timestamp("2020-03-01", tz="UTC")] == 97.5
+    assert months[pd.Timestamp("2020-01-01", tz="UTC")] == 99.01, "too long ago: it stays as it was archived"
 
 
 def test_a_part_that_is_refused_does_not_stop_the_others(tmp_path: Path) -> None:
@@ -337,7 +355,6 @@ def test_recorded_exchanges_lose_no_record(
     [
         ("v2/test_list_an_incidents_impacts_returns_ok_response", "impacts"),
         ("v1/test_get_an_slos_history_returns_ok_response", "slo_history"),
-        ("v2/test_get_a_list_of_failure_events_returns_ok_response", "failures"),
     ],
 )
 def test_recorded_details_are_read(shared_data: Path, name: str, call: str) -> None:
@@ -345,13 +362,12 @@ def test_recorded_details_are_read(shared_data: Path, name: str, call: str) -> N
     uri = next(
         one["request"]["uri"]
         for one in yaml.safe_load(cassette.read_text(encoding="utf-8"))["interactions"]
-        if {"impacts": "/impacts", "slo_history": "/history", "failures": "/failures"}[call] in one["request"]["uri"]
+        if {"impacts": "/impacts", "slo_history": "/history"}[call] in one["request"]["uri"]
     )  # fmt: skip
     piece = urlsplit(uri).path.split("/")[-2]
     given: dict[str, Any] = {
         "impacts": {"incident_id": piece},
         "slo_history": {"slo_id": piece, "from_ts": 1704236088, "to_ts": 1704322488},
-        "failures": {"body": {"data": {"attributes": {"limit": 1}}}},
     }
     with replaying(cassette) as host:
         reply = Api(KEYS, host=host, patience=HASTY).call(call, **given[call])
