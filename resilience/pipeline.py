@@ -186,8 +186,8 @@ class _Run:
             self._read |= set(read.incidents["source_uri"])
             self._problems.append(read.problems)
             parts = {
-                "incident_services": _exploded(read.incidents, "services", "service"),
-                "incident_teams": _exploded(read.incidents, "teams", "team"),
+                "incident_services": trackers.members(read.incidents, "services", "service"),
+                "incident_teams": trackers.members(read.incidents, "teams", "team"),
                 **{name: getattr(read, name) for name in reports.PARTS},
             }
             self._upsert("incidents", read.incidents, "source_uri", list(read.incidents["source_uri"]))
@@ -238,16 +238,34 @@ class _Run:
             return
         found = trackers.newest(reads)
         self._problems.append(found.problems)
-        incidents = self._without_reports_ids(found.incidents)
+        incidents = self._without_synced(self._without_reports_ids(found.incidents))
         ids = list(incidents["incident_id"])
         parts = {
-            "incident_services": _exploded(incidents, "services", "service"),
-            "incident_teams": _exploded(incidents, "teams", "team"),
+            "incident_services": trackers.members(incidents, "services", "service"),
+            "incident_teams": trackers.members(incidents, "teams", "team"),
             "incident_names": found.names[found.names["incident_id"].isin(ids)].reset_index(drop=True),
         }
         self._upsert("incidents", incidents)
         for table, rows in parts.items():
             self._upsert(table, rows, "incident_id", ids)
+
+    def _without_synced(self, incidents: pd.DataFrame) -> pd.DataFrame:
+        """Without the rows that a sync fetched: what the API says now is newer than any saved reply."""
+        stored = self._store.load("incidents", where={"incident_id": incidents["incident_id"]})
+        synced = stored.loc[stored["source_uri"].str.startswith(trackers.SYNCED), "incident_id"]
+        taken = incidents["incident_id"].isin(synced)
+        rows = [
+            problem(
+                uri,
+                "skipped",
+                f"{n} incident(s) of this file come from `resilience sync` too, whose state is kept.",
+                "Nothing; the file is needed only where Datadog no longer has them.",
+                field="incident_id",
+            )
+            for uri, n in incidents.loc[taken, "source_uri"].value_counts(sort=False).items()
+        ]
+        self._problems.append(schema.frame("problems", rows))
+        return incidents[~taken].reset_index(drop=True)
 
     def _without_reports_ids(self, incidents: pd.DataFrame) -> pd.DataFrame:
         """Without the rows whose id a report has: the report came first, and is kept."""
@@ -382,11 +400,3 @@ class _Run:
         commit = self._store.upsert(table, rows, replacing=None if by is None else (by, values))
         if commit.version is not None:
             self._commits.append(commit)
-
-
-def _exploded(incidents: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
-    """One row per incident and item of a column that joins items by ', '."""
-    rows = incidents[["incident_id", column]].dropna().rename(columns={column: name})
-    rows[name] = rows[name].str.split(", ")
-    rows = rows.explode(name).drop_duplicates()
-    return schema.frame(f"incident_{column}", rows)

@@ -14,10 +14,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, WriterProperties
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    QueryBuilder,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
@@ -239,18 +247,22 @@ class Store:
         ]:
             delta.alter.add_columns(new)  # a store of an earlier version of this software
         keys = schema.key(table)
+        how = {
+            "writer_properties": WriterProperties(compression="ZSTD"),
+            "commit_properties": _properties(delta, marks),
+        }
+        if not (stale and stale[1]) and not _may_hold(
+            delta, rows, keys
+        ):  # nothing to compare with: no file is read
+            write_deltalake(delta, rows, mode="append", schema_mode="merge", **how)
+            return Commit(table, len(rows), 0, 0, delta.version())
         others = [column for column in rows.column_names if column not in keys]
         match = " AND ".join(f"t.{column} = s.{column}" for column in keys)
-        if "at" in keys and len(rows):  # says nothing new, but lets the merge leave out files of other times
+        if "at" in keys and len(rows):  # says nothing new, but lets the merge leave out other files
             first, last = (_micros(value) for value in _range(rows["at"]))
             match += f" AND t.at >= {first} AND t.at <= {last}"
         merge = delta.merge(
-            rows,
-            match,
-            source_alias="s",
-            target_alias="t",
-            writer_properties=WriterProperties(compression="ZSTD"),
-            commit_properties=_properties(delta, marks),
+            rows, match, source_alias="s", target_alias="t", **how
         ).when_not_matched_insert_all()
         if others:  # null-safe: null = null is not a change
             merge = merge.when_matched_update_all(
@@ -266,6 +278,25 @@ class Store:
         )
         changed = inserted + updated + deleted > 0
         return Commit(table, inserted, updated, deleted, delta.version() if changed else None)
+
+
+def _may_hold(delta: DeltaTable, rows: pa.Table, keys: Sequence[str]) -> bool:
+    """Whether a file of `delta` may hold a key of `rows`, by the smallest and largest value that it states per column."""
+    files = pa.table(delta.get_add_actions(flatten=True))
+    may = np.ones(len(files), dtype=bool)
+    for key in keys:
+        if not {f"min.{key}", f"max.{key}"} <= set(files.column_names):
+            continue
+        low, high, mine = files[f"min.{key}"], files[f"max.{key}"], rows[key]
+        if pa.types.is_timestamp(mine.type):
+            low, high, mine = (
+                column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()) for column in (low, high, mine)
+            )
+            high = pc.add(high, 1000)  # Delta cuts times in statistics to milliseconds
+        ends = pc.min_max(mine)
+        apart = pc.or_(pc.less(high, ends["min"]), pc.greater(low, ends["max"]))
+        may &= ~pc.fill_null(apart, False).to_numpy()  # a file that states nothing may hold anything
+    return bool(may.any())
 
 
 def _forward(delta: DeltaTable, marks: Mapping[str, int]) -> dict[str, int]:

@@ -30,7 +30,8 @@ fit every longer interval to which the server may change; two units are one wind
 LATE = 360
 """Intervals before the watermark that are read again in any case, because late points change."""
 
-_BATCH_ROWS = 200_000
+_BATCH_ROWS = 100_000
+"""Rows that wait for a commit, or those of one window where it has more: what a sync holds in memory at most."""
 _BATCH_S = 60.0
 
 Say = Callable[[str, int, int], None]

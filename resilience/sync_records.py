@@ -13,19 +13,24 @@ from typing import Any
 import orjson
 import pandas as pd
 
+from . import schema
 from .archive import Archive
 from .errors import InputError
-from .sources import datadog_records
+from .reconcile import DOUBTS, reconcile
+from .sources import datadog_incidents, datadog_records, trackers
 from .sources.datadog_api import Api, Refused, Reply, Unreachable
 from .sources.datadog_config import Config
+from .sources.datadog_incidents import Beside
 from .sources.datadog_records import Records
-from .sources.datadog_synced import incident
+from .sources.tracked import Collector
 from .store import Store
 from .sync import Say, Synced
 
 PAGE = {"incidents": 100, "incident_search": 100, "monitors": 1000, "slos": 1000, "relations": 100}
 EVENTS = 1000
 _PAGES = 100_000
+LATE = timedelta(days=31)
+"""How long after a month of an SLO is over it is read again: status corrections are entered afterwards."""
 
 
 def parts(config: Config) -> list[str]:
@@ -64,33 +69,46 @@ class _Fetch:
         self.result = Synced()
 
     def incidents(self) -> None:
-        into = Records(self._config.services, "incidents")
+        """The list has them all, the search adds the time in each state; then the other sources' rows are linked."""
         found: dict[str, dict[str, Any]] = {}
-        kept: dict[str, str] = {}
-        for part, item in (
-            ("incidents", lambda page: _at(page, "data")),
-            ("incident_search", lambda page: [_at(one, "data") for one in _at(page, "data", "attributes", "incidents")]),
-        ):  # fmt: skip
-            more: dict[str, Any] = (
-                {} if part == "incidents" else {"query": "state:(active OR stable OR resolved)"}
-            )
-            for records, where in self._pages(part, item, "page_size", "page_offset", **more):
+        broken = []
+        query: dict[str, Any] = {"query": "state:(active OR stable OR resolved)"}
+        for part, item, more in (("incidents", _listed, {}), ("incident_search", _searched, query)):
+            for records, _ in self._pages(part, item, "page_size", "page_offset", **more):
                 for record in records:
-                    into.where = where
-                    if (known := into.record(record)) is None:
-                        continue
-                    analytics = _at(record, "attributes", "field_analytics")
-                    if known[0] in found and part == "incident_search":
-                        if isinstance(found[known[0]].get("attributes"), dict) and analytics:
-                            found[known[0]]["attributes"]["field_analytics"] = analytics
-                        continue
-                    found[known[0]], kept[known[0]] = known[1], where
-        for uid, record in sorted(found.items()):
-            into.where = kept[uid]
-            incident(
-                into, record, self._beside("impacts", uid, record), self._beside("attachments", uid, record)
-            )
-        self._commit(into)
+                    uid = _at(record, "id")
+                    if not isinstance(uid, (str, int)) or isinstance(uid, bool):
+                        broken.append(record)
+                    elif part == "incidents" or str(uid) not in found:
+                        found[str(uid)] = record
+                    elif isinstance(about := found[str(uid)].get("attributes"), dict):
+                        about.setdefault("field_analytics", _at(record, "attributes", "field_analytics"))
+        beside = {
+            uid: Beside(self._beside("impacts", uid, record), self._beside("attachments", uid, record))
+            for uid, record in sorted(found.items())
+        }
+        given = [found[uid] for uid in sorted(found)] + broken
+        out = datadog_incidents.collect(given, "datadog incidents", beside, self._config.services.names)
+        self._store_incidents(out)
+
+    def _store_incidents(self, out: Collector) -> None:
+        read = trackers.frames(out)
+        ids = list(read.incidents["incident_id"])
+        self.result.records += len(ids)
+        self._note(self._store.upsert("incidents", read.incidents))
+        parts = {
+            "incident_services": trackers.members(read.incidents, "services", "service"),
+            "incident_teams": trackers.members(read.incidents, "teams", "team"),
+            "incident_names": read.names,
+            "timeline": schema.frame("timeline", out.timeline),
+        }
+        for table, rows in parts.items():
+            self._note(self._store.upsert(table, rows, replacing=("incident_id", ids)))
+        self._note(self._store.upsert("problems", read.problems, replacing=("source_uri", [out.uri])))
+        commits, doubts = reconcile(self._store, None)
+        for commit in commits:
+            self._note(commit)
+        self._note(self._store.upsert("problems", doubts, replacing=("source_uri", [DOUBTS])))
 
     def _beside(self, part: str, uid: str, record: dict[str, Any]) -> list[Any]:
         """Impacts or attachments of an incident: not asked for where it says that it has none, or nothing changed."""
@@ -136,11 +154,12 @@ class _Fetch:
         self._commit(into)
 
     def slos(self) -> None:
-        """One row per SLO and calendar month; what is stored is not asked for again."""
+        """One row per SLO and calendar month; what is stored is asked for again only `LATE` after the month's end."""
         into = Records(self._config.services, "slos")
         there = self._store.load("slo_history")
         done = set(zip(there["slo_id"], there["month_at"], there["until_at"], strict=True))
         months = list(_months(self._since, self._until))
+        today = months[-1][1] if months else None
         for records, where in self._pages("slos", lambda page: _at(page, "data"), "limit", "offset"):
             for slo in records:
                 into.where = where
@@ -148,7 +167,8 @@ class _Fetch:
                     continue
                 made = into.time(known[0], known[1], "created_at")
                 for month, end in months:
-                    if (known[0], month, end) in done or (made is not None and end <= made):
+                    settled = self._until - end > LATE or end == today
+                    if (settled and (known[0], month, end) in done) or (made is not None and end <= made):
                         continue
                     span = {"from_ts": int(month.timestamp()), "to_ts": int(end.timestamp())}
                     try:
@@ -264,12 +284,7 @@ class _Fetch:
         problems = frames.pop("problems")
         for table, rows in frames.items():
             self.result.records += len(rows)
-            by = "incident_id" if table in ("incident_services", "incident_teams", "timeline") else None
-            owners = frames["incidents"]["incident_id"] if by else []
-            replacing = (by, owners) if by else None
-            self._note(
-                self._store.upsert(table, rows, replacing=replacing, marks=marks if table == marked else None)
-            )
+            self._note(self._store.upsert(table, rows, marks=marks if table == marked else None))
         whole = None if marked else ("source_uri", [f"datadog {into.part}"])
         self._note(self._store.upsert("problems", problems, replacing=whole))
 
@@ -283,6 +298,15 @@ def _at(value: Any, *names: str) -> Any:
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value
+
+
+def _listed(page: Any) -> Any:
+    return _at(page, "data")
+
+
+def _searched(page: Any) -> Any:
+    found = _at(page, "data", "attributes", "incidents")
+    return [_at(one, "data") for one in found] if isinstance(found, list) else None
 
 
 def _is_last(data: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import random
 import socket
@@ -36,6 +37,8 @@ class World:
     silent: frozenset[str] = frozenset()
     """Metrics without any point."""
     records: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    corrected: dict[int, float] = field(default_factory=dict)
+    """Month of the year -> percentage of every SLO, where somebody corrected it."""
 
     def values(self, metric: str, group: str, at: np.ndarray) -> np.ndarray:
         """Values at the times `at`, seconds; NaN where there is a gap."""
@@ -62,6 +65,21 @@ class World:
             found = {"series": [], "times": [], "values": []}
         return {"data": {"id": "0", "type": "timeseries_response", "attributes": found}}
 
+    def reply_v1(self, metric: str, first: int, last: int, expression: str) -> dict[str, Any]:
+        about = self.reply(metric, first, last, self.step)["data"]["attributes"]
+        common = {
+            "metric": metric,
+            "interval": self.raised.get(metric, self.step),
+            "expression": expression,
+            "unit": None,
+        }
+        series = [
+            {**common, "scope": one["group_tags"][0], "tag_set": one["group_tags"], "length": len(about["times"]),
+             "pointlist": [[float(at), value] for at, value in zip(about["times"], values, strict=True)]}
+            for one, values in zip(about["series"], about["values"], strict=True)
+        ]  # fmt: skip
+        return {"status": "ok", "res_type": "time_series", "query": expression, "series": series}
+
     def truth(self, metrics: list[str], first: int, last: int) -> pd.DataFrame:
         """The points that a perfect archive holds, in the order of the store."""
         parts = []
@@ -83,8 +101,11 @@ class World:
 
 
 class Server(ThreadingHTTPServer):
+    """The fault "refuse" closes the listening socket for a moment, so that new connections are refused by the system."""
+
     daemon_threads = True
     request_queue_size = 64
+    REFUSED_S = 0.06
 
     def __init__(self, world: World, *, faults: float = 0.0, seed: int = 1, secret: str = "") -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -95,6 +116,8 @@ class Server(ThreadingHTTPServer):
         self.forbidden = False
         self.refused = ""
         self.slow_s = 0.0
+        self.refusals = 0
+        self.away, self.stopping = threading.Event(), threading.Event()
 
     @property
     def url(self) -> str:
@@ -107,6 +130,28 @@ class Server(ThreadingHTTPServer):
                 return None
             self.struck.append(fault := self.chance.choice(FAULTS))
             return fault
+
+    def run(self) -> None:
+        """Accepts until `stopping` is set."""
+        self.socket.settimeout(0.05)
+        while not self.stopping.is_set():
+            if self.away.is_set():
+                self.socket.close()
+                with socket.socket() as probe:
+                    self.refusals += probe.connect_ex(self.server_address) == errno.ECONNREFUSED
+                time.sleep(self.REFUSED_S)
+                self.socket = socket.socket()
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                self.socket.bind(self.server_address)
+                self.socket.listen(self.request_queue_size)
+                self.socket.settimeout(0.05)
+                self.away.clear()
+            try:
+                request, address = self.socket.accept()
+            except TimeoutError:
+                continue
+            request.settimeout(None)
+            self.process_request(request, address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that was killed or went away is part of the tests."""
@@ -160,6 +205,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"
             )  # a reset instead of a clean end
+            if fault == "refuse":
+                self.server.away.set()
+                time.sleep(0.05)  # until the listening socket is closed, at the latest when its wait ends
             self.connection.close()
             self.close_connection = True
         elif fault == "html":
@@ -210,6 +258,11 @@ class _Handler(BaseHTTPRequestHandler):
             return self.server.world.reply(
                 metric, about["from"] // 1000, about["to"] // 1000, about["interval"] // 1000
             )
+        if path == "/api/v1/query":
+            metric = asked["query"][0].split("{")[0].split(":")[-1]
+            return self.server.world.reply_v1(
+                metric, int(asked["from"][0]), int(asked["to"][0]), asked["query"][0]
+            )
         return self._records(path, body, asked)
 
     def _records(self, path: str, body: Any, asked: dict[str, list[str]]) -> Any:
@@ -237,7 +290,7 @@ class _Handler(BaseHTTPRequestHandler):
             return {"data": page("slos", "limit", "offset", 3), "error": None}
         if path.startswith("/api/v1/slo/"):
             month = pd.Timestamp(int(asked["from_ts"][0]), unit="s", tz="UTC").month
-            value = None if month == 2 else 99.0 + month / 100
+            value = None if month == 2 else self.server.world.corrected.get(month, 99.0 + month / 100)
             errors = [{"error_message": "no data", "error_type": "X"}] if value is None else []
             return {"data": {"overall": {"sli_value": value, "errors": errors}}, "errors": None}
         if path == "/api/v2/dora/deployments":
@@ -259,11 +312,11 @@ class _Handler(BaseHTTPRequestHandler):
 def serving(world: World, **options: Any) -> Iterator[Server]:
     """A server that ends with the block."""
     server = Server(world, **options)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
         yield server
     finally:
-        server.shutdown()
-        server.server_close()
+        server.stopping.set()
         thread.join(5)
+        server.server_close()

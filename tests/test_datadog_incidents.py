@@ -16,6 +16,11 @@ from resilience.sources import datadog_incidents as source
 AT = "2021-03-04T10:0{}:00+00:00"
 
 
+def rows_of(given: list[Any], uri: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    found = source.collect(given, uri)
+    return found.incidents, found.problems
+
+
 def replies(shared_data: Path) -> Iterator[tuple[str, Any]]:
     for path in sorted((shared_data / "datadog-cassettes" / "v2").glob("*incident*.yaml")):
         tape = yaml.load(
@@ -37,7 +42,7 @@ def test_every_recorded_incident_is_a_row(shared_data: Path) -> None:
     seen = 0
     for name, reply in replies(shared_data):
         given = [one for one in source.of_reply(reply) if (one.get("data") or one).get("type") == "incidents"]
-        rows, problems = source.rows(given, name)
+        rows, problems = rows_of(given, name)
         ids = {(one.get("data") or one)["attributes"]["public_id"] for one in given}
         assert sorted(row["incident_id"] for row in rows) == sorted(f"datadog:{i}" for i in ids)
         table = schema.frame("incidents", rows)
@@ -49,7 +54,7 @@ def test_every_recorded_incident_is_a_row(shared_data: Path) -> None:
 
 
 def test_moments_are_read_and_durations_are_not() -> None:
-    (row,), problems = source.rows(
+    (row,), problems = rows_of(
         [
             incident(
                 customer_impact_start=AT.format(0),
@@ -89,12 +94,12 @@ def test_tests_are_tests_and_a_page_that_moved_is_one_incident() -> None:
     old = incident(1, title="old", modified="2021-03-04T10:00:00+00:00", is_test=True)
     new = incident(1, title="new", modified="2021-03-05T10:00:00+00:00", is_test=True)
     for order in ([old, new], [new, old]):
-        (row,), _ = source.rows(order, "f")
+        (row,), _ = rows_of(order, "f")
         assert (row["kind"], row["title"]) == ("test", "new")
 
 
 def test_what_a_file_lacks_is_said_once_with_numbers() -> None:
-    _, problems = source.rows([incident(i, detected=AT.format(1), state="resolved") for i in range(50)], "f")
+    _, problems = rows_of([incident(i, detected=AT.format(1), state="resolved") for i in range(50)], "f")
     assert len(problems) == len({p["problem_id"] for p in problems}) == 4
     assert "50 of 50 incidents have no started_at" in " ".join(p["message"] for p in problems)
     assert "50 of the file's records: state is resolved" in " ".join(p["message"] for p in problems)
@@ -113,7 +118,7 @@ def test_what_a_file_lacks_is_said_once_with_numbers() -> None:
     ],
 )
 def test_a_broken_field_is_null_and_told_and_the_incident_stays(broken: dict[str, Any], field: str) -> None:
-    rows, problems = source.rows([incident(**broken)], "f")
+    rows, problems = rows_of([incident(**broken)], "f")
     assert len(schema.frame("incidents", rows)) == 1
     assert field in [p["field"] for p in problems if p["subject"] == "datadog:7"]
 
@@ -122,6 +127,6 @@ def test_a_broken_field_is_null_and_told_and_the_incident_stays(broken: dict[str
     "broken", [None, 3, [], {}, {"data": None}, {"attributes": []}, {"id": {}}, {"id": "a\0b"}]
 )
 def test_an_object_without_an_id_is_told(broken: Any) -> None:
-    rows, problems = source.rows([broken, incident()], "f")
+    rows, problems = rows_of([broken, incident()], "f")
     assert [row["incident_id"] for row in rows] == ["datadog:7"]
     assert sum("Record 1 has no usable id" in p["message"] for p in problems) == 1

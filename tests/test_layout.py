@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "archive": BASE,
     "clean": BASE | {"store"},
     "sync": BASE | {"sources", "store"},
-    "sync_records": BASE | {"sources", "store", "archive", "sync"},
+    "sync_records": BASE | {"sources", "store", "archive", "sync", "reconcile"},
     "report": BASE | {"store", "analysis", "workspace", "views", "evidence", "pipeline"},
     "terminal": set(),
     "evidence": BASE | {"store", "analysis", "views"},

@@ -178,3 +178,38 @@ def test_two_processes_writing_at_once_lose_and_double_nothing(tmp_path: Path) -
     assert [writer.wait(120) for writer in writers] == [0, 0]
     expected = sorted(f"{name}-{i}" for name in ("x", "y") for i in range(20))
     assert sorted(Store(tmp_path).load("problems")["problem_id"]) == expected
+
+
+def points(metric: str, *minutes: float) -> pd.DataFrame:
+    at = pd.to_datetime([m * 60e6 for m in minutes], unit="us", utc=True).astype("datetime64[us, UTC]")
+    common = {
+        "metric": metric,
+        "scope": "*",
+        "interval_s": 60.0,
+        "rollup": "avg",
+        "unit": None,
+        "source": "s",
+    }
+    return schema.frame("series", pd.DataFrame({"at": at, "value": 1.0, **common}))
+
+
+def operations(store: Store) -> list[str]:
+    delta = DeltaTable(f"{store.root}/series")
+    return [str(commit["operation"]) for commit in sorted(delta.history(), key=lambda c: c["version"])[1:]]
+
+
+def test_rows_that_no_file_can_hold_are_appended_without_reading_and_others_are_merged(
+    tmp_path: Path,
+) -> None:
+    store = Store(tmp_path)
+    assert store.upsert("series", points("m", 1, 2, 3), marks={"w": 3}).inserted == 3
+    assert store.upsert("series", points("m", 4, 5)).inserted == 2
+    assert store.upsert("series", points("n", 1, 2)).inserted == 2
+    assert operations(store) == ["WRITE"] * 3
+    done = store.upsert("series", points("m", 3, 6).assign(value=2.0))
+    assert (done.inserted, done.updated) == (1, 1)
+    # Statistics of a file are cut to milliseconds: a row in the last one must still be found.
+    store.upsert("series", points("m", 7 + 0.0005 / 60))
+    assert store.upsert("series", points("m", 7 + 0.0005 / 60)).version is None
+    assert store.mark("series", "w") == 3
+    assert store.load("series").groupby("metric").size().to_dict() == {"m": 7, "n": 2}

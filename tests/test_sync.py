@@ -66,19 +66,6 @@ def same(root: Path, expected: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(stored(root), expected, check_dtype=False)
 
 
-def test_faults_of_every_kind_leave_no_trace_in_the_tables(tmp_path: Path) -> None:
-    names = [f"m{i}" for i in range(60 if FULL else 8)]
-    since = datetime(2018, 5, 1, 12, tzinfo=UTC) if FULL else SINCE
-    world = World(raised={"m1": 4 * 3600}, silent=frozenset({"m2"}))
-    with serving(world, faults=0.4) as server:
-        done = run(server, tmp_path, config(names), since)
-        assert done.failed == []
-        assert len(set(server.struck)) >= (14 if FULL else 8), server.struck
-    same(tmp_path, truth(world, names, since))
-    (row,) = Store(tmp_path).load("problems").itertuples()
-    assert "every 3600 s, Datadog gave every 14400 s" in row.message
-
-
 def test_a_second_run_asks_once_per_query_and_commits_nothing(tmp_path: Path) -> None:
     names = ["m0", "m1", "m2"]
     world = World(silent=frozenset({"m2"}))

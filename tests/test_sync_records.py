@@ -18,14 +18,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience import schema, sync_records
+from resilience import pipeline, schema, sync_records, views
 from resilience.archive import Archive
 from resilience.errors import InputError
-from resilience.sources import datadog, datadog_records
+from resilience.sources import datadog, datadog_incidents, datadog_records, trackers
 from resilience.sources.datadog_api import Api, Patience
 from resilience.sources.datadog_config import Config, Services
 from resilience.sources.datadog_records import Records
-from resilience.sources.datadog_synced import incident
 from resilience.store import Store, content_hash
 
 from .datadog_server import World, serving
@@ -36,11 +35,16 @@ SINCE, UNTIL = datetime(2020, 1, 10, tzinfo=UTC), datetime(2020, 4, 20, tzinfo=U
 
 
 def fetch(
-    host: str, root: Path, config: Config = ALL, since: datetime = SINCE, until: datetime = UNTIL
+    host: str,
+    root: Path,
+    config: Config = ALL,
+    since: datetime = SINCE,
+    until: datetime = UNTIL,
+    into: Store | None = None,
 ) -> tuple[Any, Api]:
     api = Api(KEYS, host=host, patience=HASTY)
     archive = Archive(root / "raw")
-    done = sync_records.records(api, Store(root), archive, config, since, until, say=lambda *_: None)
+    done = sync_records.records(api, into or Store(root), archive, config, since, until, say=lambda *_: None)
     return done, api
 
 
@@ -133,7 +137,38 @@ def test_every_record_arrives_once_in_spite_of_faults_and_odd_pages(tmp_path: Pa
     assert len(months) == 4 * 4
     assert months["value_percent"].isna().sum() == 4, "a month without data is not 0 and not 100"
     assert set(months["error"].dropna()) == {"no data"}
-    assert store.load("problems").empty
+    (row,) = store.load("problems").itertuples()
+    assert row.message.startswith(
+        "23 of 23 incidents have no acknowledged_at (Datadog states no such moment)"
+    )
+
+
+def test_an_incident_of_a_sync_a_saved_reply_and_a_report_is_one(tmp_path: Path) -> None:
+    world, store = full_world(), Store(tmp_path / "store")
+    folder = tmp_path / "files"
+    folder.mkdir()
+    report = f"# Checkout down\n\n| **Started** | {moment(7)} |\n|---|---|\n\n## Summary\n\nTracked as IR-7 in Datadog.\n"
+    (folder / "2020-01-17-checkout.md").write_text(report, encoding="utf-8")
+    old = [
+        {**one, "attributes": {**one["attributes"], "title": "Old title"}}
+        for one in world.records["incidents"]
+    ]
+    (folder / "saved.json").write_text(json.dumps({"data": old}), encoding="utf-8")
+    pipeline.ingest(store, [folder])
+    with serving(world) as server:
+        fetch(server.url, tmp_path, Config(incidents=True), into=store)
+        assert fetch(server.url, tmp_path, Config(incidents=True), into=store)[0].commits == []
+    assert len(store.load("incident_names", where={"incident_id": ["datadog:7"]})) == 3
+    (link,) = store.load("incident_links").itertuples()
+    assert {link.incident_id, link.other_id} >= {"datadog:7"}
+    assert (link.decided_by, link.score) == ("id", 1.0)
+    counted = views.incidents(store, kind="real")  # one of the 23 is a test
+    assert (len(store.load("incidents")), len(counted)) == (24, 22)
+    done = pipeline.ingest(store, [folder])
+    assert [c.table for c in done.commits if c.table != "problems"] == []
+    assert "23 incident(s) of this file come from" in " ".join(done.problems["message"])
+    titles = store.load("incidents").set_index("incident_id")["title"]
+    assert titles["datadog:7"] == "Incident 7", "a saved reply does not undo what a sync has seen"
 
 
 def test_a_second_run_commits_nothing_and_asks_for_nothing_old(tmp_path: Path) -> None:
@@ -145,8 +180,13 @@ def test_a_second_run_commits_nothing_and_asks_for_nothing_old(tmp_path: Path) -
         done, _ = fetch(server.url, tmp_path)
         assert (done.commits, Store(tmp_path).versions()) == ([], versions)
         paths = [path for path, _ in server.seen]
-        assert not any("impacts" in path or "/history" in path for path in paths)
-        assert len(paths) <= 5 + 3 + 1 + 5 + 3 + 2 + 2, paths
+        assert not any("impacts" in path for path in paths)
+        again = [asked for path, asked in server.seen if path.endswith("/history")]
+        assert {asked["from_ts"][0] for asked in again} == {
+            str(int(pd.Timestamp("2020-03-01", tz="UTC").timestamp()))
+        }
+        assert len(again) == 4, "the month that ended less than 31 days ago, once per SLO"
+        assert len(paths) <= 5 + 3 + 1 + 5 + 3 + 2 + 2 + 4, paths
 
 
 def test_what_changed_at_datadog_changes_here_and_the_old_reply_stays(tmp_path: Path) -> None:
@@ -161,6 +201,19 @@ def test_what_changed_at_datadog_changes_here_and_the_old_reply_stays(tmp_path: 
     archive = Archive(tmp_path / "raw")
     replies = [archive.read(e["kind"], e["sha256"]) for e in archive.entries() if e["kind"] == "incidents"]
     assert sum(b"uuid-4" in raw for raw in replies) == 2
+
+
+def test_a_correction_of_a_month_that_is_just_over_is_seen(tmp_path: Path) -> None:
+    world, only = full_world(), Config(slos=True)
+    with serving(world) as server:
+        fetch(server.url, tmp_path, only)
+        world.corrected = {1: 50.0, 3: 97.5}
+        fetch(server.url, tmp_path, only)
+    months = (
+        Store(tmp_path).load("slo_history").drop_duplicates("month_at").set_index("month_at")["value_percent"]
+    )
+    assert months[pd.Timestamp("2020-03-01", tz="UTC")] == 97.5
+    assert months[pd.Timestamp("2020-01-01", tz="UTC")] == 99.01, "too long ago: it stays as it was archived"
 
 
 def test_a_part_that_is_refused_does_not_stop_the_others(tmp_path: Path) -> None:
@@ -302,7 +355,6 @@ def test_recorded_exchanges_lose_no_record(
     [
         ("v2/test_list_an_incidents_impacts_returns_ok_response", "impacts"),
         ("v1/test_get_an_slos_history_returns_ok_response", "slo_history"),
-        ("v2/test_get_a_list_of_failure_events_returns_ok_response", "failures"),
     ],
 )
 def test_recorded_details_are_read(shared_data: Path, name: str, call: str) -> None:
@@ -310,13 +362,12 @@ def test_recorded_details_are_read(shared_data: Path, name: str, call: str) -> N
     uri = next(
         one["request"]["uri"]
         for one in yaml.safe_load(cassette.read_text(encoding="utf-8"))["interactions"]
-        if {"impacts": "/impacts", "slo_history": "/history", "failures": "/failures"}[call] in one["request"]["uri"]
+        if {"impacts": "/impacts", "slo_history": "/history"}[call] in one["request"]["uri"]
     )  # fmt: skip
     piece = urlsplit(uri).path.split("/")[-2]
     given: dict[str, Any] = {
         "impacts": {"incident_id": piece},
         "slo_history": {"slo_id": piece, "from_ts": 1704236088, "to_ts": 1704322488},
-        "failures": {"body": {"data": {"attributes": {"limit": 1}}}},
     }
     with replaying(cassette) as host:
         reply = Api(KEYS, host=host, patience=HASTY).call(call, **given[call])
@@ -380,13 +431,20 @@ def test_no_record_however_broken_stops_the_others(given: list[Any], more: list[
     into, month = Records(Services(), "all"), pd.Timestamp("2020-01-01", tz="UTC")
     good = {"id": "good", "attributes": {"public_id": "good", "title": "Good"}}
     for value in [*given, good]:
-        incident(into, value, more, more)
         datadog_records.event(into, value)
         datadog_records.monitor(into, value)
         datadog_records.slo_month(into, value, more[0] if more else None, month, month)
         datadog_records.relation(into, value)
         datadog_records.deployment(into, value)
-    frames = into.frames()
+    beside = {
+        str(value.get("id")): datadog_incidents.Beside(more, more)
+        for value in given
+        if isinstance(value, dict)
+    }
+    incidents = datadog_incidents.collect([*given, good], "f", beside)
+    read = trackers.frames(incidents)
+    frames = {**into.frames(), "incidents": read.incidents, "incident_names": read.names,
+              "timeline": schema.frame("timeline", incidents.timeline)}  # fmt: skip
     for table, rows in frames.items():
         schema.check(table, rows)
         content_hash(rows)

@@ -52,7 +52,6 @@ _CALLS: dict[str, tuple[type, str]] = {
     "slo_history": (ServiceLevelObjectivesApi, "get_slo_history"),
     "relations": (SoftwareCatalogApi, "list_catalog_relation"),
     "deployments": (DORAMetricsApi, "list_dora_deployments"),
-    "failures": (DORAMetricsApi, "list_dora_failures"),
 }
 _UNSTABLE = ("list_incidents", "search_incidents", "list_incident_attachments")
 

@@ -16,6 +16,7 @@ import pandas as pd
 from ..schema import frame
 from .datadog_config import Services
 from .problems import problem
+from .tracked import clean
 
 SOURCE = "datadog"
 _TEXT = 100_000
@@ -110,11 +111,6 @@ class Records:
             return sorted({clean(tag)[:300] for tag in value[:1000]})
         self.trouble(record, name, f"{name} is not a list of texts.")
         return []
-
-
-def clean(text: str) -> str:
-    """Text without NUL and lone surrogates, which neither Arrow nor a file can hold."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def part(holder: Any, name: str) -> dict[str, Any]:

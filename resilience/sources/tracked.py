@@ -32,7 +32,7 @@ _WHY = {
 
 
 class Collector:
-    """Incidents of one file, as rows of the table without `incident_services`; `names` and `problems` beside them.
+    """Incidents of one file as rows of their table, with rows of `incident_names`, `timeline` and `problems` beside them.
 
     `clocks` maps each moment to the field that states it, None where the tracker has no such moment: `finish` adds
     one problem row per moment and file for all incidents that lack it.
@@ -42,6 +42,7 @@ class Collector:
         self.source, self.uri, self.clocks = source, uri, clocks
         self.incidents: list[Row] = []
         self.names: list[Row] = []
+        self.timeline: list[Row] = []
         self.problems: list[Row] = []
         self.modified: dict[str, str] = {}
         self._counted: Counter[tuple[str, str, str, str]] = Counter()
@@ -69,9 +70,17 @@ class Collector:
 
     def text(self, value: object, field: str, subject: str) -> str | None:
         if isinstance(value, str):
-            return value.strip()[:_TEXT] or None
+            return clean(value).strip()[:_TEXT] or None
         if value is not None:
-            self._unreadable(value, field, subject, "text")
+            self._unreadable(value, field, subject, "a text")
+        return None
+
+    def number(self, value: object, field: str, subject: str) -> float | None:
+        """A finite number; None where there is none, and told where it is no number."""
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15:
+            return float(value)
+        if value is not None:
+            self._unreadable(value, field, subject, "a number")
         return None
 
     def items(self, values: object, field: str, subject: str) -> str | None:
@@ -194,6 +203,11 @@ def moment(value: object) -> datetime | None:
         return at.astimezone(UTC) if at.tzinfo and at.year in _YEARS else None
     except (ValueError, OverflowError):
         return None
+
+
+def clean(text: str) -> str:
+    """Text without NUL and lone surrogates, which neither Arrow nor a file can hold."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def named(value: object) -> object:

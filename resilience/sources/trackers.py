@@ -44,6 +44,9 @@ CLOCKS: dict[str, dict[str, str | None]] = {
 }
 """Kind -> moment -> the field that states it; `docs/sources.md` shows this table."""
 
+SYNCED = "datadog incident "
+"""How the `source_uri` of an incident begins that was fetched, not read from a file; its uuid follows."""
+
 _RECORDS = ("incidents", "log_entries", "items", "data", "incident")
 
 
@@ -112,7 +115,7 @@ def read(path: Path, uri: str, kind: str | None = None) -> Tracked:
         kind = recognise(path)
     _refuse_large(path, uri)
     if kind == "jira":
-        return _frames(tickets.jira(path, uri))
+        return frames(tickets.jira(path, uri))
     data = _json(path, uri)
     if kind not in _READERS:
         raise InputError(
@@ -135,7 +138,15 @@ def read(path: Path, uri: str, kind: str | None = None) -> Tracked:
             "Nothing, if the next pages are saved in files of their own; else save them.",
             field="incident_id",
         )
-    return _frames(found)
+    return frames(found)
+
+
+def members(incidents: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
+    """Rows of `incident_services` or `incident_teams`: one per incident and item of a column that joins items by ', '."""
+    rows = incidents[["incident_id", column]].dropna().rename(columns={column: name})
+    rows[name] = rows[name].str.split(", ")
+    rows = rows.explode(name).drop_duplicates()
+    return schema.frame(f"incident_{column}", rows)
 
 
 def newest(reads: Sequence[Tracked]) -> Tracked:
@@ -173,7 +184,7 @@ def newest(reads: Sequence[Tracked]) -> Tracked:
     return Tracked(schema.check("incidents", kept), names, problems, modified)
 
 
-def _frames(found: Collector) -> Tracked:
+def frames(found: Collector) -> Tracked:
     """Frames of what was collected; a record that stands twice counts once, as last modified."""
     incidents: dict[str, dict[str, Any]] = {}
     for row in found.incidents:
