@@ -11,7 +11,7 @@ import click
 
 from . import __version__
 from .cli_causes import evaluate, label
-from .cli_plan import confirm, ledger, plan, probe
+from .cli_plan import confirm, freeze_plan_reveal, ledger, plan, probe
 from .cli_times import compare, placebo, restated
 from .errors import InputError
 from .terminal import progress, safe, show, with_ranges
@@ -128,10 +128,15 @@ def sample(folder: Path, seed: int, world: str, size: str) -> None:
 @_simulated
 @click.pass_context
 def demo(ctx: click.Context, seed: int, world: str, size: str) -> None:
-    """Write the sample here, ingest it, render every report and say where the gallery is."""
+    """Write the sample here, ingest it, judge its history and a plan, render every report; say where the gallery is."""
     workspace = _workspace()
     _write_sample(workspace.root, seed, world, size)
     ctx.invoke(ingest, paths=(), mapping=None, kind=None, root=None)
+    click.echo("Would a date on which nothing happened have looked like an improvement?")
+    ctx.invoke(placebo, source=None, date=None, clock="restore", window=182.0, seed=0, out=None, root=None)
+    click.echo("Frozen at 30 November 2020: what would have been planned, and what failed afterwards?")
+    click.echo(freeze_plan_reveal(_store(None).pinned()))
+    ctx.invoke(ledger, state=None, everything=False, page=True, as_of="", root=None, form="table")
     ctx.invoke(
         render, report_id=None, everything=True, force=False, why=False, at_once=4, timeout=600, root=None
     )
