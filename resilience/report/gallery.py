@@ -34,7 +34,7 @@ def write(reports: Path, title: str) -> Path:
     script = (HTML / "gallery.js").read_text(encoding="utf-8").strip()
     page = template.render(
         title=title,
-        css=(HTML / "page.css").read_text(encoding="utf-8"),
+        css="".join((HTML / name).read_text(encoding="utf-8") for name in ("page.css", "gallery.css")),
         sections=[(*_GAMEDAYS, days), (*_ANALYSES, others)],
         simulated=any(card["simulated"] for card in cards),
         marks=MARKS,
