@@ -185,6 +185,7 @@ def _tell_ingested(done: Ingested) -> None:
         "labels": "label file",
         "table": "other CSV",
         "gameday": "GameDay",
+        "deployments": "deployment file",
     }
     read = ", ".join(f"{n} {names.get(kind, kind)}{'s' if n != 1 else ''}" for kind, n in done.files.items())
     click.echo(f"Read {read}.")
@@ -319,6 +320,80 @@ def capacity(
     rows = views.series_at(store, usual[0], interval_s or usual[1])
     found = analysis.profile(rows, zone or _workspace().zone, metric=usual[0])
     show(found.table if hours else found.scopes, form, found.text)
+
+
+@main.command()
+@click.option(
+    "--target", "targets", multiple=True, required=True, help="Service under the fault; may be repeated."
+)
+@click.option("--minutes", default=20.0, show_default=True, help="How long the fault lasts.")
+@click.option("--from", "first", help="First moment, ISO with offset [default: where the series ends].")
+@click.option("--days", default=28, show_default=True, help="How many days from there.")
+@click.option("--lost", default=1 / 3, show_default="a third", help="Share of capacity that the fault takes.")
+@click.option(
+    "--stopped", is_flag=True, help="The targets are consumers that stand still; their queue must drain."
+)
+@click.option(
+    "--limit", "limits", multiple=True, metavar="SERVICE=LOAD", help="Load per interval that it carries."
+)
+@click.option("--metric", help="Load metric [default: as `resilience capacity`].")
+@click.option("--all", "everything", is_flag=True, help="Every start, with why not.")
+@_reading
+def windows(
+    targets: tuple[str, ...],
+    minutes: float,
+    first: str | None,
+    days: int,
+    lost: float,
+    stopped: bool,
+    limits: tuple[str, ...],
+    metric: str | None,
+    everything: bool,
+    root: str | None,
+    form: str,
+) -> None:
+    """When it is safe to run a fault on the targets: room under the fault, no open incident, no spent error budget."""
+    import pandas as pd
+
+    from . import views
+    from .analysis import calendar
+    from .analysis import safe_windows as analysis
+
+    store = _store(root)
+    usual = views.traffic(store, metric) or (metric or views.REQUESTS, 3600)
+    rows = views.series_at(store, usual[0], usual[1])
+    start = rows["at"].max() if first is None else pd.Timestamp(_moment(first))
+    rows = rows[rows["at"] < start].reset_index(drop=True)
+    real = views.incidents(store, kind="real")
+    found = analysis.safe_windows(
+        rows,
+        calendar.none(),
+        zone=_workspace().zone,
+        metric=usual[0],
+        targets=targets,
+        minutes=minutes,
+        between=(start, start + pd.Timedelta(days=days)),
+        limits=_limits(limits),
+        lost=lost,
+        stopped=stopped,
+        incidents=real,
+        slo_history=views.table(store, "slo_history"),
+        exclude=calendar.unlike(calendar.none(), real),
+    )
+    show(found.table if everything else found.best, form, found.text)
+
+
+def _limits(given: tuple[str, ...]) -> dict[str, float]:
+    found = {}
+    for one in given:
+        service, _, load = one.partition("=")
+        try:
+            found[service] = float(load)
+        except ValueError:
+            raise InputError(
+                f"--limit {one!r:.80} is not SERVICE=LOAD.", remedy="For example --limit checkout=250000."
+            ) from None
+    return found
 
 
 @main.command()

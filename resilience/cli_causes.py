@@ -336,9 +336,13 @@ def _labelled(
     rows: pd.DataFrame, cause: list[str], others: list[Any], group: list[str], read: list[bool | None]
 ) -> Any:
     from .analysis import evaluation
-    from .analysis.causes import report_texts
+    from .analysis.causes import report_texts, summaries
 
-    texts = {"report": report_texts(rows), "masked": report_texts(rows, masked=True)}
+    texts = {
+        "report": report_texts(rows),
+        "summary": summaries(rows),
+        "masked": report_texts(rows, masked=True),
+    }
     return evaluation.Labelled(
         list(rows["incident_id"]), texts, cause, others, group, rows["started_at"], read
     )

@@ -63,6 +63,15 @@ def test_nothing_is_claimed_where_nothing_changed(world: str) -> None:
 
 
 @pytest.mark.acceptance
+@pytest.mark.parametrize("n", [120, 240])
+@pytest.mark.parametrize("correlation", [0.2, 0.4])
+def test_nothing_is_claimed_where_one_incident_tells_of_the_next(correlation: float, n: int) -> None:
+    """On a clock that is nothing but the correlated part: sparse months hold least of what must stay together."""
+    found = verdicts("repair", {"correlation": correlation, "n": n})
+    assert holds(found[claims.SUPPORTED], RUNS), found
+
+
+@pytest.mark.acceptance
 @pytest.mark.parametrize("world", ["iid", "recorded earlier", "recorded later"])
 def test_time_to_detect_from_onsets_claims_nothing_where_only_recording_changed(world: str) -> None:
     found = verdicts("detect", NULLS[world], anchored=True)

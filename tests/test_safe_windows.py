@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from resilience import schema
 from resilience.analysis.backlog import backlog
 from resilience.analysis.safe_windows import SafeWindows, safe_windows
+from resilience.cli import main
 from resilience.errors import InputError
+from resilience.store import Store
 
 BERLIN = "Europe/Berlin"
 COLUMNS = ["kind", "title", "starts_at", "ends_at", "weekdays", "from_min", "until_min", "services"]
@@ -160,6 +165,22 @@ def test_a_gap_is_no_room() -> None:
     hours = found.best["starts_at"].dt.tz_convert(BERLIN).dt.hour
     assert not set(hours) & {9, 10}
     assert "no ordinary week of orders shows this time" in set(found.table["reason"])
+
+
+def test_the_command_finds_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = Store(tmp_path / "store")
+    store.upsert("series", load())
+    asked = ["windows", "--store", store.root, "--metric", "hits", "--target", "orders", "--days", "2"]
+    done = CliRunner().invoke(main, [*asked, "--limit", "orders=400", "--format", "json"])
+    assert done.exit_code == 0, done.output
+    assert all(row["safe"] for row in json.loads(done.stdout))
+    assert (
+        len(json.loads(done.stdout)) == 2 * 48 - 2 * 8
+    )  # no room from 18:00 to 21:00, half an hour before included
+    wrong = CliRunner().invoke(main, [*asked, "--limit", "orders"])
+    assert wrong.exit_code == 2
+    assert "SERVICE=LOAD" in wrong.output
 
 
 def test_twenty_minutes_at_four_thousand_a_minute() -> None:

@@ -19,6 +19,16 @@ UNLIKE = ("sale", "holiday", "enlarged")  # traffic or capacity then says nothin
 Span = tuple[pd.Timestamp, pd.Timestamp]
 
 
+COLUMNS = ("kind", "title", "starts_at", "ends_at", "weekdays", "from_min", "until_min", "services")
+
+
+def none() -> pd.DataFrame:
+    """A calendar that states nothing: no freeze, no sale, no support hours."""
+    found = pd.DataFrame(columns=list(COLUMNS), dtype=object)
+    times = ["starts_at", "ends_at"]
+    return found.astype(dict.fromkeys(times, "datetime64[us, UTC]"))
+
+
 def spans(calendar: pd.DataFrame, kinds: Collection[str] = UNLIKE) -> list[Span]:
     """Start and end of every dated entry of the given kinds, whoever it concerns."""
     rows = calendar[calendar["kind"].isin(list(kinds)) & calendar["starts_at"].notna()]

@@ -205,6 +205,19 @@ def report_texts(incidents: pd.DataFrame, *, masked: bool = False) -> list[str]:
     ]
 
 
+def summaries(incidents: pd.DataFrame) -> list[str]:
+    """Title and summary of each report, or where it has none its opening: the least that a report says of itself."""
+    rows = incidents[["title", "summary", "text"]].astype(object).itertuples(index=False)
+    return [
+        f"{title}\n{summary if isinstance(summary, str) else _opening(str(text))}"
+        for title, summary, text in rows
+    ]
+
+
+def _opening(text: str) -> str:
+    return " ".join(text[: 20 * OPENING_WORDS].split()[:OPENING_WORDS])
+
+
 def _about_cause(text: str, masked: bool = False) -> str:
     kept: list[str] = []
     rest: list[str] = []
@@ -219,8 +232,7 @@ def _about_cause(text: str, masked: bool = False) -> str:
             rest.append(line)
     if kept and not masked:
         return "\n".join(kept)
-    opening = " ".join(rest) if masked else text
-    return " ".join(opening[: 20 * OPENING_WORDS].split()[:OPENING_WORDS])
+    return _opening(" ".join(rest) if masked else text)
 
 
 _TEXT_COLUMNS = ("incident_id", "failure_class", "second_class", "decided_by", "phrases", "note")

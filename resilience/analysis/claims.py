@@ -182,7 +182,9 @@ def _primary(used: pd.DataFrame, draws: int, seed: int) -> tuple[permutation.Tes
         return test, within if test else "all durations are equal: there is no spread to compare with"
     month = used["began"].dt.tz_localize(None).dt.to_period("M").astype("str")
     blocks = pd.factorize(month[dated] + np.where(late[dated], "b", "a"))[0]
-    test = permutation.by_blocks(logs[dated], late[dated], strata[dated], blocks, draws=draws, seed=seed)
+    test = permutation.by_blocks(
+        logs[dated], late[dated], strata[dated], blocks, correlation=serial, draws=draws, seed=seed
+    )
     if test is None:
         return None, (
             f"one incident tells of the next (correlation {serial:.2f}), so that months count and not incidents, and "

@@ -84,10 +84,14 @@ def by_blocks(
     strata: np.ndarray,
     blocks: np.ndarray,
     *,
+    correlation: float = 0.0,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Test | None:
     """Permute whole `blocks` (integers; each lies in one period), so that what moves together stays together.
+
+    `correlation` is that of each row with the next. What it leaves between blocks, and what shows between them, widens the
+    standard error.
 
     None where either period has fewer than four blocks: no permutation of so few is rare enough to be evidence.
     """
@@ -117,7 +121,11 @@ def by_blocks(
         return None
     df = error[0] ** 4 / (variances[0][0] ** 2 / (k1 - 1) + variances[1][0] ** 2 / (k - k1 - 1))
     centred = total - n * np.where(late, means[0][0], means[1][0])  # blocks are in order of time
-    error[0] *= np.sqrt(inflation(float(centred[:-1] @ centred[1:] / (centred @ centred))))
+    left = float(centred[:-1] @ centred[1:] / (centred @ centred)) + 1 / k + 0.5 / np.sqrt(k)
+    left = max(
+        left, _between(correlation, len(logs) / k)
+    )  # what short blocks do not hold, however it was estimated
+    error[0] *= np.sqrt(inflation(left))
     return _judge(means[0] - means[1], error, float(df), k, lost)
 
 
@@ -134,6 +142,13 @@ def lag1(logs: np.ndarray, after: np.ndarray, strata: np.ndarray) -> float:
     )
     whole = rest @ rest
     return float(rest[:-1] @ rest[1:] / whole + 1 / len(rest)) if whole > 0 else 0.0
+
+
+def _between(correlation: float, size: float) -> float:
+    """Correlation of the sums of adjacent blocks of `size` rows, where each row correlates so with the next."""
+    rho = min(max(correlation, 0.0), 0.9)
+    rest = (1 - rho**size) / (1 - rho)
+    return rho * rest**2 / (size * (1 + rho) / (1 - rho) - 2 * rho * rest / (1 - rho))
 
 
 def inflation(correlation: float) -> float:

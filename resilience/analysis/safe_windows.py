@@ -14,6 +14,7 @@ from .grid import DAY_US, MONDAY_US, WEEK_US, Grid, Series, Spans, local, micros
 
 WEEKS = 8  # weeks of which the highest value at a time of the week is expected again
 HISTORY = 52  # weeks whose ups and downs say how much the level may rise by then
+PROVEN = 13  # weeks whose highest ordinary value is known to be carried still
 AFTER_MIN = 60.0  # minutes after the fault that belong to the window, at least
 MAX_DRAIN_MIN = 240.0
 RECENT = pd.Timedelta(days=30)  # an incident older than this and still open is a report nobody closed
@@ -60,7 +61,7 @@ def safe_windows(
 
     `load`: rows of `series`, of `metric` at one interval. `calendar`: rows of that table (may be empty). `limits`:
     service -> load per interval that it carries within its objective (`capacity.headroom`); a service that is not named
-    is taken to carry what it is known to have carried, and no more. `lost`: share of capacity that the fault takes;
+    is taken to carry what it carried in the last 13 weeks, and no more. `lost`: share of capacity that the fault takes;
     `stopped`: the targets are consumers that stand still, and their queue must drain within four hours. `incidents` and
     `slo_history`: rows of those tables; an incident on a target that is still open closes the first day, an exhausted error
     budget the 30 days after it was measured. `exclude`: spans that were no ordinary weeks.
@@ -188,7 +189,8 @@ def _fit(
     shape, level, levels, last_week = expected(grid, zone)
     per_week, step_min = len(shape), grid.step_us / 6e7
     if np.isnan(carries):
-        carries = float(np.nanmax(grid.value))  # what it is known to have carried
+        # What it is known to have carried, of late: before a season capacity is often enlarged and then taken back.
+        carries = float(np.nanmax(grid.kept[-PROVEN * per_week :]))
     ahead = int(np.ceil((MAX_DRAIN_MIN + minutes) / step_min)) + 1
     first_us = starts.as_unit("us").asi8
     place = (local(first_us, zone) + MONDAY_US) // grid.step_us
@@ -300,7 +302,7 @@ def _text(
     missing = []
     if without := [t for t in targets if t not in limits]:
         missing.append(
-            f"no limit is known for {', '.join(without)}: only what was carried before counts as room"
+            f"no limit is known for {', '.join(without)}: only what the last 13 weeks carried counts as room"
         )
     if not support_known:
         missing.append("support hours are not stated, so they were not checked")

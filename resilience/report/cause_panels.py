@@ -121,7 +121,7 @@ def recurrences(found: Pattern) -> Panel:
         low=float("nan"),
         high=float("nan"),
     )
-    return Panel(found.text, incident_figures.counts(bars, "times within 90 days"), table(rows, columns))
+    return Panel(found.text, incident_figures.counts(bars, "times"), table(rows, columns))
 
 
 def reports_of(incidents: pd.DataFrame, causes: Causes, found: Distribution) -> Panel:

@@ -19,9 +19,11 @@ _DETECTED = {
 def counts(table: pd.DataFrame, x: str, *, zero: bool = True) -> go.Figure:
     """A dot per group with its interval, unknown drawn hollow. Columns: group, expected, low, high (may be null)."""
     rows = table.sort_values("expected", ascending=False, kind="stable")
+    names = [label(g, 30) for g in rows["group"]]
+    lines = max((name.count("<br>") + 1 for name in names), default=1)
     figure = go.Figure()
     figure.add_scatter(
-        x=rows["expected"], y=[label(g, 30) for g in rows["group"]], mode="markers",
+        x=rows["expected"], y=names, mode="markers",
         marker={
             "size": 11, "color": [GREY if g == "unknown" else BLUE for g in rows["group"]],
             "symbol": ["circle-open" if g == "unknown" else "circle" for g in rows["group"]],
@@ -33,7 +35,7 @@ def counts(table: pd.DataFrame, x: str, *, zero: bool = True) -> go.Figure:
     figure.update_yaxes(autorange="reversed")
     if zero:
         figure.update_xaxes(rangemode="tozero")
-    return styled(figure, height=120 + 28 * len(rows), x=x)
+    return styled(figure, height=120 + max(28, 17 * lines) * len(rows), x=x)
 
 
 def incident_dots(table: pd.DataFrame, y: str, y_title: str, *, log: bool) -> go.Figure:
