@@ -263,6 +263,17 @@ def test_lines_with_too_many_cells_are_left_out_and_counted(tmp_path: Path) -> N
     assert sorted(found.problems["line"]) == [3, 4]
 
 
+def test_a_bad_line_that_is_not_utf8_is_not_lost_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "f.mapping.yml").write_text(WIDE)
+    for bad in (b"2020-01-01T00:01:00,7,\xe4\n", b"2020-01-01T00:01:00,7,x\n"):
+        (tmp_path / "f.csv").write_bytes(b"t,v\n2020-01-01T00:00:00,5\n" + bad)
+        if b"\xe4" in bad:
+            with pytest.raises(InputError, match="as UTF-8 CSV"):
+                series.read(tmp_path / "f.csv")
+        else:
+            assert "1" in series.read(tmp_path / "f.csv").problems["message"].iloc[0]
+
+
 def test_lines_are_counted_from_the_top_of_the_file(tmp_path: Path) -> None:
     text = "a note\nanother\nt,v\n2022-03-01 10:00,x\nonly\n2022-03-01 10:01,y,z\nlater,1\n"
     found = read(tmp_path, text, WIDE + "skip_lines: 2\n")

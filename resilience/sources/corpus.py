@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..failure_classes import FAILURE_CLASSES
-from . import reports
+from . import reports, text_csv
 
 _MAX_BYTES = 50_000_000
 _NAMES = {
@@ -102,12 +102,7 @@ def _columns(path: Path, where: str) -> pd.DataFrame:
         raise InputError(
             "The file is over 50 MB.", where=where, remedy="Labels are one short line per report."
         )
-    try:
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(
-            f"The file is not a CSV in UTF-8: {str(error)[:120]}.", where=where, remedy=remedy
-        ) from None
+    rows = text_csv.read(path, where, remedy)
     found = {}
     for name, spellings in _NAMES.items():
         here = [spelling for spelling in spellings if spelling in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,13 +24,15 @@ class CsvTable:
     def __init__(self, path: Path, name: str, *, separator: str, skip_lines: int) -> None:
         self.path, self.name, self.skip_lines = path, name, skip_lines
         self.skipped: list[int] = []
-        # One thread: only then does a bad row know its line. Blank lines are kept for the same reason.
-        self._reading = csv.ReadOptions(use_threads=False, skip_rows=skip_lines)
-        self._parsing = csv.ParseOptions(
-            delimiter=separator, ignore_empty_lines=False, invalid_row_handler=self._skip
-        )
         if path.stat().st_size > MAX_BYTES:
             raise self.error(f"The file is larger than {MAX_BYTES // 10**9} GB.", "Split it by month.")
+        # One thread: only then does a bad row know its line. Blank lines are kept for the same reason.
+        self._reading = csv.ReadOptions(use_threads=False, skip_rows=skip_lines)
+        # A bad row that is not UTF-8 never reaches the handler and would be lost: without one the file is refused.
+        skip = self._skip if _is_utf8(path) else None
+        self._parsing = csv.ParseOptions(
+            delimiter=separator, ignore_empty_lines=False, invalid_row_handler=skip
+        )
         try:
             self.headers: list[str] = csv.open_csv(path, self._reading, self._parsing).schema.names
         except (pa.ArrowInvalid, UnicodeDecodeError):
@@ -85,6 +88,18 @@ class CsvTable:
         twice = [c for c in dict.fromkeys(wanted) if self.headers.count(c) > 1]
         if twice:
             raise self.error(f"The column {named(twice)} stands twice.", "Rename or remove one of them.")
+
+
+def _is_utf8(path: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def named(names: Iterable[str]) -> str:

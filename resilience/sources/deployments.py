@@ -15,6 +15,7 @@ import pandas as pd
 
 from .. import schema
 from ..errors import InputError
+from . import text_csv
 from .problems import problem
 
 SOURCE = "csv"
@@ -70,13 +71,7 @@ def read(path: Path, uri: str) -> Deployments:
     """
     if path.stat().st_size > _MAX_BYTES:
         raise InputError("The file is over 200 MB.", where=uri, remedy="Split it by year.")
-    try:
-        given = pd.read_csv(
-            path, dtype=str, keep_default_na=False, encoding="utf-8-sig", on_bad_lines="error"
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"The file is not a CSV in UTF-8: {str(error)[:120]}.", where=uri,
-                         remedy="Export it again as UTF-8 CSV with a header line.") from None  # fmt: skip
+    given = text_csv.read(path, uri, "Export it again as UTF-8 CSV with a header line.")
     found = _found([_plain(name) for name in given.columns])
     if missing := [name for name in ("service", "started_at") if name not in found]:
         raise InputError(f"There is no column for {' and '.join(missing)}.", where=uri, line=1,

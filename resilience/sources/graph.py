@@ -16,6 +16,7 @@ import yaml
 
 from .. import schema
 from ..errors import InputError
+from . import text_csv
 from .problems import problem
 
 MAX_BYTES = 50_000_000
@@ -54,14 +55,7 @@ def read(path: Path, uri: str) -> Graph:
 
 
 def _csv(path: Path, uri: str) -> Graph:
-    try:
-        rows = pd.read_csv(
-            path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(
-            f"The file is not a CSV in UTF-8: {str(error)[:120]}.", where=uri, remedy="Export it again."
-        ) from None
+    rows = text_csv.read(path, uri, "Export it again.", skipinitialspace=True)
     if set(rows.columns) >= _SPANS:
         return _graph(uri, "trace", _spans(rows, uri))
     rows.columns = [str(name).strip().lower() for name in rows.columns]

@@ -9,6 +9,7 @@ import pandas as pd
 from .. import schema
 from ..errors import InputError
 from ..failure_classes import FAILURE_CLASSES
+from . import text_csv
 
 _MAX_BYTES = 50_000_000
 
@@ -21,14 +22,7 @@ def read(path: Path) -> pd.DataFrame:
         raise InputError(
             "The file is over 50 MB.", where=where, remedy="Labels are one short line per report."
         )
-    try:
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(
-            f"The file is not a CSV in UTF-8: {str(error)[:120]}.",
-            where=where,
-            remedy=f"Columns: {', '.join(columns)}.",
-        ) from None
+    rows = text_csv.read(path, where, f"Columns: {', '.join(columns)}.", na_values=[""])
     missing = [column for column in columns if column not in rows]
     if missing:
         raise InputError(

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import InputError
+from . import text_csv
 from .tracked import Collector, moment, named, under
 
 GITHUB_CLOCKS: dict[str, str | None] = {
@@ -114,14 +115,7 @@ def jira(path: Path, uri: str) -> Collector:
 
 
 def _table(path: Path, uri: str) -> pd.DataFrame:
-    try:
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(
-            f"The file is not a CSV in UTF-8: {str(error)[:120]}.",
-            where=uri,
-            remedy="Export it again as UTF-8 CSV.",
-        ) from None
+    rows = text_csv.read(path, uri, "Export it again as UTF-8 CSV.")
     missing = [name for name in JIRA_NEEDS if name not in rows]
     if missing:
         raise InputError(
