@@ -41,7 +41,8 @@ lint: install ## ruff and mypy
 bench: install ## Measure, and compare with the numbers kept in benchmarks/
 	@$(RUN) benchmarks
 
-lab: install ## Open the notebooks in JupyterLab
+lab: install ## Open the notebooks in JupyterLab, on the demo store where there is no other
+	@test -d data/store || $(BIN)/resilience demo
 	@$(RUN) jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 browser: ## Debian's chromium for the browser tests (installed where you are root)
