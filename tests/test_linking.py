@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resilience import schema
+from benchmarks.links import score
+from resilience import sample, schema
 from resilience.analysis import linking, times
+from resilience.sources import reports
 
 START = pd.Timestamp("2021-03-04 10:00", tz="UTC")
 
@@ -251,3 +254,13 @@ def test_a_group_never_holds_two_of_a_source_nor_two_that_were_parted(given_rows
     for group in groups:
         assert len({source_of[one] for one in group}) == len(group)
         assert not any(a in group and b in group for a, b, _ in apart)
+
+
+def test_planted_incidents_told_again_in_other_words_are_linked_and_no_others(tmp_path: Path) -> None:
+    """What decisions/0004 says of the sample at full size; the small one suffices to see it break."""
+    sample.write(tmp_path, seed=3, size="small")
+    incidents = reports.read(tmp_path / "data" / "incidents").incidents
+    incidents = incidents[incidents["detected_at"].notna() | incidents["started_at"].notna()]
+    right, linked, pairs = score(incidents, kept=0.6, services=True, seed=1)
+    assert right == linked
+    assert right / pairs > 0.6

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from resilience import sync
+from resilience import sync, sync_records
 from resilience.cli import main
 from resilience.errors import InputError
 from resilience.sources import datadog_config
@@ -170,6 +170,18 @@ def test_dry_run_counts_the_calls_that_are_then_made(workspace: Path) -> None:
         assert said.startswith("1 call(s)")
 
 
+def test_the_documented_file_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "datadog-sync.md").read_text(encoding="utf-8")
+    (path := tmp_path / "datadog.yml").write_text(
+        page.split("```yaml\n")[1].split("```")[0], encoding="utf-8"
+    )
+    found = datadog_config.read(path)
+    assert [query.sent for query in found.queries][1].endswith(".rollup(max, 300)")
+    assert set(sync_records.parts(found)) == {
+        "incidents", "events", "monitors", "slos", "relations", "deployments",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -194,7 +206,7 @@ SYNC = """
 import sys
 from datetime import datetime
 from pathlib import Path
-from resilience import sync
+from resilience import sync, sync_records
 from resilience.sources import datadog_config
 from resilience.sources.datadog_api import Api, Patience
 from resilience.store import Store
@@ -231,7 +243,10 @@ def test_kill_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) -> None:
             while kills < 5:
                 process = syncing(server, root, names)
                 wait_until_ready(process)
-                time.sleep(chance.uniform(0, 0.8))
+                upto = len(server.seen) + chance.randint(0, 20)  # by progress, not by time: machines differ
+                while len(server.seen) < upto and process.poll() is None:
+                    time.sleep(0.002)
+                time.sleep(chance.uniform(0, 0.1))
                 process.kill()
                 kills += process.wait() == -signal.SIGKILL
                 kept = stored(root)
