@@ -254,7 +254,9 @@ def classes(store: Store) -> pd.DataFrame:
     merged_rows = rows.merge(found, on="incident_id")[columns]
     if kept is not None:
         kept.parent.mkdir(exist_ok=True)
-        part = kept.with_name(f"{kept.name}.{os.getpid()}-{threading.get_ident()}.part")  # reports run side by side
+        part = kept.with_name(
+            f"{kept.name}.{os.getpid()}-{threading.get_ident()}.part"
+        )  # reports run side by side
         merged_rows.to_parquet(part)
         part.replace(kept)
         merged_rows = pd.read_parquet(kept)

@@ -48,7 +48,9 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> workspace.Workspace:
         day = worlds.gameday(worlds.series(values, scope=f"service:s{i:03}"), title=f"Experiment-{i:03}")
         for name, rows in day.items():
             changed = {"gameday_id": f"day-{i:03}"} if "gameday_id" in rows else {}
-            changed |= {"experiment_key": f"key-{i:03}"} if "experiment_key" in rows else {}  # none repeats another's
+            changed |= (
+                {"experiment_key": f"key-{i:03}"} if "experiment_key" in rows else {}
+            )  # none repeats another's
             changed |= {"title": f"Title-{i:03}"} if name == "gamedays" else {}
             changed |= {"scope": f"service:s{i:03}"} if name == "experiment_probes" else {}
             tables.setdefault(name, []).append(rows.assign(**changed).astype(rows.dtypes))
@@ -139,7 +141,9 @@ def test_a_kill_leaves_the_old_report_or_the_new_one(space: workspace.Workspace,
     )  # fmt: skip
     try:
         assert run.stdout is not None
-        next(line for line in run.stdout if "made  " in line)  # a first page is new, the next are on their way
+        next(
+            line for line in run.stdout if "made  " in line
+        )  # a first page is new, the next are on their way
         time.sleep(after)
     finally:
         os.killpg(run.pid, signal.SIGKILL)

@@ -40,7 +40,8 @@ def test_data_and_definitions_that_moved_a_figure_are_told_apart(space: workspac
     found = restated(space, store, store.as_of(then))
     assert set(found.table["moved_by"]) == {"data"}
     verdict = found.table[found.table["figure"].str.endswith(".verdict")]
-    assert verdict[["was", "now"]].to_numpy().tolist() == [['"deviated"', '"held"']]
+    assert len(verdict)  # the page says it in several places
+    assert set(map(tuple, verdict[["was", "now"]].to_numpy())) == {('"deviated"', '"held"')}
     assert found.text.startswith(f"{len(found.table)} of ")
     # a figure that an older code published otherwise, of the same rows
     folder = space.reports / "day"
