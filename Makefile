@@ -28,10 +28,10 @@ demo: install ## From nothing to a gallery of rendered GameDay reports
 	@$(BIN)/resilience demo
 
 test: install browser ## The whole suite at reduced size
-	@$(RUN) pytest -n auto --dist loadgroup
+	@$(RUN) pytest -n auto --dist loadfile --no-loadscope-reorder
 
 acceptance: install browser ## The suite at the sizes that issues state
-	@RESILIENCE_ACCEPTANCE=1 $(RUN) pytest -n auto --dist loadgroup
+	@RESILIENCE_ACCEPTANCE=1 $(RUN) pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: install ## ruff and mypy
 	@$(RUN) ruff check

@@ -115,7 +115,7 @@ class Server(ThreadingHTTPServer):
         self.struck: list[str] = []
         self.forbidden = False
         self.refused = ""
-        self.slow_s = 0.0
+        self.slow_s, self.slow_after = 0.0, 0  # seconds per call, from which call on
         self.refusals = 0
         self.away, self.stopping = threading.Event(), threading.Event()
 
@@ -178,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.forbidden:
             self._send(403, orjson.dumps({"errors": [f"Forbidden: key {self.server.secret} has no access"]}))
             return
-        if self.server.slow_s:
+        if self.server.slow_s and len(self.server.seen) > self.server.slow_after:
             time.sleep(self.server.slow_s)
         fault = self.server.strike()
         if fault is not None and self._fault(fault):

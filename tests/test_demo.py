@@ -14,8 +14,6 @@ from click.testing import CliRunner
 from resilience.cli import main
 from resilience.store import Store
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 SIZE = "full" if int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")) else "small"
 NOTEBOOKS = ("gameday", "failure_classes", "time_to_restore", "capacity", "next_experiments")
 

@@ -20,8 +20,6 @@ from resilience.store import Store
 
 from . import worlds
 
-pytestmark = pytest.mark.xdist_group("render")
-
 HOSTILE = "Slow <script>window.pwned=1</script><img src=x onerror='window.pwned=1'> {{ 7*7 }} </script>"
 
 

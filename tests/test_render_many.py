@@ -21,8 +21,6 @@ from resilience.store import Store
 
 from . import worlds
 
-pytestmark = pytest.mark.xdist_group("render-many")
-
 DAYS = 100 if os.environ.get("RESILIENCE_ACCEPTANCE") else 10
 FAILING = {
     "day-000": ("raise ValueError('planted')", "ValueError: planted"),

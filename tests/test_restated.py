@@ -17,8 +17,6 @@ from resilience.store import Store
 
 from .test_verify import fill
 
-pytestmark = pytest.mark.xdist_group("verify")
-
 
 @pytest.fixture(scope="module")
 def space(tmp_path_factory: pytest.TempPathFactory) -> workspace.Workspace:

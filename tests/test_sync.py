@@ -274,11 +274,11 @@ def test_two_syncs_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
 def test_an_interrupt_commits_what_has_arrived(tmp_path: Path) -> None:
     names, world = [f"m{i}" for i in range(6)], World()
     with serving(world) as server:
+        server.slow_s, server.slow_after = 3.0, 5  # it cannot end by itself before the signal
         process = syncing(server, tmp_path, names)
         wait_until_ready(process)
         while len(server.seen) < 9:  # at least four windows have been read
             time.sleep(0.002)
-            server.slow_s = 0.0 if len(server.seen) < 5 else 3.0  # it cannot end by itself before the signal
         process.send_signal(signal.SIGINT)
         assert process.wait(60) != 0
         assert len(stored(tmp_path)) > 0

@@ -17,8 +17,6 @@ from resilience.store import Store
 
 from . import worlds
 
-pytestmark = pytest.mark.xdist_group("verify")
-
 
 def fill(store: Store, level: float) -> None:
     values = np.full(180, 0.5)
