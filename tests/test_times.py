@@ -289,7 +289,10 @@ def test_summary_scales_and_ignores_the_order_of_rows(minutes: list[int], factor
     shuffled = list(minutes)
     chance.shuffle(shuffled)
     other = only(times.summarise(restored([m * factor for m in shuffled]), "restore"))
-    for column in (c for c in one.index if c.endswith(("_min", "_low", "_high"))):
+    scaled = (
+        c for c in one.index if c.endswith(("_min", "_low", "_high")) and not c.startswith("restricted")
+    )
+    for column in scaled:  # a mean is restricted to a round number of minutes, whatever the unit
         assert other[column] == pytest.approx(one[column] * factor, rel=1e-6, nan_ok=True), column
 
 

@@ -31,10 +31,11 @@ class Times:
     """Durations summarised. `table`: one row per group, minutes; a null interval is one that was not earned.
 
     Columns: group, n (used), n_open, n_beyond (of n_open, open longer than the archive), n_missing, missing_reasons,
-    n_stated (of n, taken from the report's own figure), n_zero (of n, recorded as 0: counted as half a minute in logs), total_min (a count of the n, hence no interval), and
-    for median, geomean and mean `*_min`, `*_low`, `*_high` (95 %). With what is still open counted as long as it has
-    lasted: km_median_* by Kaplan and Meier (infinite: not reached) and restricted_*, the mean of min(duration,
-    restricted_to_min), from n = 30. `text`: the finding in a sentence or two. `clock`: its definition.
+    n_stated (of n, taken from the report's own figure), n_zero (of n, recorded as 0: counted as half a minute in logs),
+    total_min (a count of the n, hence no interval), and for median, geomean and mean `*_min`, `*_low`, `*_high` (95 %).
+    With what is still open counted as long as it has lasted: km_median_* by Kaplan and Meier (infinite: not reached) and
+    restricted_*, the mean of min(duration, restricted_to_min), from n = 30. `text`: the finding in a sentence or two.
+    `clock`: its definition.
     """
 
     table: pd.DataFrame
