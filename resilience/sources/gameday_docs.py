@@ -20,8 +20,8 @@ lower-case letters, digits and hyphens, at most 80, for example `2020-12-10-vacc
 the metrics of that day, `resilience render <id>` makes the report. Everything the report says about people, votes,
 predictions and outcomes comes from here; it invents nothing. What you leave out is reported as unknown, never as zero.
 
-`resilience gameday new <id>` writes the file with every field, to be filled; `resilience gameday import <id>` drafts it from Chaos
-Toolkit journals and a Slack export ([commands](commands.md#resilience-gameday)).
+`resilience gameday new <id>` writes the file with every field, to be filled; `resilience gameday import <id>` drafts it from
+Chaos Toolkit journals and a Slack export ([commands](commands.md#resilience-gameday)).
 
 The words: *villains* prepare the experiments and inject a *fault*; *heroes* are told a *symptom* and some *targets*, and
 have a *time box* to investigate, find and fix. A *probe* says in numbers what normal is; whether it stayed so is the
