@@ -1,4 +1,4 @@
-"""GameDays and the pages made of the store."""
+"""The pages made of the store."""
 
 from __future__ import annotations
 
@@ -6,28 +6,8 @@ from pathlib import Path
 
 import click
 
-from ..terminal import progress, safe, show
-from .common import reading, store_at, store_option, workspace_here
-
-
-@click.command()
-@reading
-def gamedays(root: str | None, form: str) -> None:
-    """GameDays in the store, each with its experiments and their verdicts."""
-    import pandas as pd
-
-    from .. import views
-    from ..analysis import gameday as analysis
-
-    store = store_at(root)
-    days = store.load("gamedays").sort_values(["held_on", "gameday_id"])
-    rows = []
-    for day in days.itertuples():
-        result = analysis.analyse(views.gameday_tables(store, day.gameday_id))
-        about = {"gameday": day.gameday_id, "held_on": f"{day.held_on:%Y-%m-%d}", "style": day.style}
-        columns = ["position", "experiment_key", "title", "environment", "verdict", "outcome", "reason"]
-        rows += [{**about, **record} for record in result.table[columns].to_dict("records")]
-    show(pd.DataFrame(rows), form, "" if rows else "No GameDay is in the store.")
+from ..terminal import progress, safe
+from .common import store_at, store_option, workspace_here
 
 
 @click.command()
