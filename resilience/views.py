@@ -168,15 +168,17 @@ def gameday_tables(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
     if tables["gamedays"].empty:
         known = ", ".join(store.load("gamedays")["gameday_id"]) or "none"
         raise InputError(f"There is no GameDay {gameday_id!r} in the store.", remedy=f"GameDays: {known}.")
+    return {**tables, "series": gameday_series(store, tables)}
+
+
+def gameday_series(store: Store, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Series of the probes and backlogs in the GameDay tables of one day, around its faults."""
     probes, ran, span = tables["experiment_probes"], tables["experiments"], _span(tables["experiments"])
     metrics = set(probes["metric"]) | set(ran["backlog_metric"].dropna())
     scopes = set(probes["scope"]) | set(ran["backlog_scope"].dropna())
     if span is None or not metrics:
-        return {**tables, "series": schema.frame("series")}
-    return {
-        **tables,
-        "series": table(store, "series", where={"metric": metrics, "scope": scopes}, between=span),
-    }
+        return schema.frame("series")
+    return table(store, "series", where={"metric": metrics, "scope": scopes}, between=span)
 
 
 def _span(ran: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp] | None:
@@ -212,7 +214,7 @@ def gameday_context(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
     return {
         **found,
         "series": pd.concat(
-            [_services_around(store, ran[ran["gameday_id"] == gameday_id]), *series], ignore_index=True
+            [services_around(store, ran[ran["gameday_id"] == gameday_id]), *series], ignore_index=True
         ),
         "service_edges": table(store, "service_edges"),
         "classes": classes(store),
@@ -223,7 +225,8 @@ _MOST_REPEATS = 6
 _FINE_S = 300
 
 
-def _services_around(store: Store, ran: pd.DataFrame) -> pd.DataFrame:
+def services_around(store: Store, ran: pd.DataFrame) -> pd.DataFrame:
+    """Fine series of every service from some hours before the first fault of `ran` (experiments of one day) to its end."""
     span = _span(ran)
     if span is None:
         return schema.frame("series")
