@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from . import schema
-from .analysis import corrections, linking
+from .analysis import calendar, corrections, linking
 from .errors import InputError
 from .store import Store, content_hash
 
@@ -33,9 +33,13 @@ _REPORT_TABLES = {
         "corrections",
         "service_edges",
         "slo_history",
+        "calendar",
         *schema.GAMEDAY_TABLES,
     ),
-    "capacity": ("gamedays", "corrections"),
+    "capacity": (
+        "gamedays", "experiments", "experiment_targets", "incidents", "incident_links", "calendar", "slo_history",
+        "service_edges", "services", "corrections",
+    ),
 }  # fmt: skip
 
 
@@ -87,6 +91,15 @@ def traffic(store: Store, metric: str | None = None) -> tuple[str, float] | None
     name = metric or (REQUESTS if (found["metric"] == REQUESTS).any() else found["metric"].iloc[0])
     intervals = found.loc[found["metric"] == name, "interval_s"]
     return None if intervals.empty else (str(name), float(intervals.max()))
+
+
+def left_out(store: Store, before: pd.Timestamp | None = None) -> calendar.LeftOut:
+    """What was no ordinary week: by the calendar, and incidents and experiments that began before `before`."""
+    real, ran = incidents(store, kind="real"), table(store, "experiments")
+    ran = ran.merge(table(store, "experiment_targets"), on=["gameday_id", "experiment_key"])
+    if before is not None:
+        real, ran = real[~(real["started_at"] >= before)], ran[~(ran["fault_started_at"] >= before)]
+    return calendar.unlike(table(store, "calendar"), real, ran)
 
 
 def onsets(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
@@ -168,17 +181,15 @@ def gameday_tables(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
     if tables["gamedays"].empty:
         known = ", ".join(store.load("gamedays")["gameday_id"]) or "none"
         raise InputError(f"There is no GameDay {gameday_id!r} in the store.", remedy=f"GameDays: {known}.")
-    return {**tables, "series": gameday_series(store, tables)}
-
-
-def gameday_series(store: Store, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Series of the probes and backlogs in the GameDay tables of one day, around its faults."""
     probes, ran, span = tables["experiment_probes"], tables["experiments"], _span(tables["experiments"])
     metrics = set(probes["metric"]) | set(ran["backlog_metric"].dropna())
     scopes = set(probes["scope"]) | set(ran["backlog_scope"].dropna())
     if span is None or not metrics:
-        return schema.frame("series")
-    return table(store, "series", where={"metric": metrics, "scope": scopes}, between=span)
+        return {**tables, "series": schema.frame("series")}
+    return {
+        **tables,
+        "series": table(store, "series", where={"metric": metrics, "scope": scopes}, between=span),
+    }
 
 
 def _span(ran: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp] | None:
@@ -214,7 +225,7 @@ def gameday_context(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
     return {
         **found,
         "series": pd.concat(
-            [services_around(store, ran[ran["gameday_id"] == gameday_id]), *series], ignore_index=True
+            [_services_around(store, ran[ran["gameday_id"] == gameday_id]), *series], ignore_index=True
         ),
         "service_edges": table(store, "service_edges"),
         "classes": classes(store),
@@ -225,8 +236,7 @@ _MOST_REPEATS = 6
 _FINE_S = 300
 
 
-def services_around(store: Store, ran: pd.DataFrame) -> pd.DataFrame:
-    """Fine series of every service from some hours before the first fault of `ran` (experiments of one day) to its end."""
+def _services_around(store: Store, ran: pd.DataFrame) -> pd.DataFrame:
     span = _span(ran)
     if span is None:
         return schema.frame("series")

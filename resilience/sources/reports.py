@@ -26,7 +26,14 @@ ELSEWHERE = (".json", ".csv", ".yml", ".yaml", ".parquet")
 """Formats of other readers: passed over in a folder without a word."""
 
 PLANNED = frozenset(
-    {"hero-briefing.md", "villain-sheet.md", "experiment.json", "fis-template.json", "chaos-mesh.yml", "calendar.ics"}
+    {
+        "hero-briefing.md",
+        "villain-sheet.md",
+        "experiment.json",
+        "fis-template.json",
+        "chaos-mesh.yml",
+        "calendar.ics",
+    }
 )
 """Files that `resilience plan --export` writes beside gameday.yml: what is to happen, not what has. Passed over by name,
 so that the whole folder may be copied to where GameDays are read."""
