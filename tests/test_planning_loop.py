@@ -73,7 +73,7 @@ def test_real_reports_and_a_gameday_by_hand_go_through_the_whole_loop(
     _run("ledger", "--html")
     assert "What fails" in Path("reports/ledger.html").read_text(encoding="utf-8")
     before = len(json.loads(_run("ledger", "--format", "json").output))
-    shutil.copytree("out", "data/gamedays/next")  # briefings and sheets with it: what is to happen is no report
+    shutil.copytree("out", "data/gamedays/next")  # the briefings too: what is to happen is no report
     _run("ingest")
     again = json.loads(_run("ledger", "--format", "json").output)
     assert {r["state"] for r in again if r["last_verdict"]} == {"rehearsed, inconclusive"}, (
