@@ -6,6 +6,7 @@ labels: a label reads a past report whenever it is given, and says nothing of th
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,13 +18,14 @@ from . import schema, views
 from .analysis import (
     attribution,
     backtest,
-    causes,
+    blast_radius,
     dependencies,
     gameday,
     ledger,
     plan,
     rehearsals,
     safe_windows,
+    surprise_edges,
     taxonomy,
     tolerances,
 )
@@ -31,8 +33,8 @@ from .errors import InputError
 from .store import Store
 
 TABLES = (
-    "incidents", "incident_links", "labels", "actions", "corrections", "service_edges", "slo_history", "calendar",
-    *schema.GAMEDAY_TABLES,
+    "incidents", "incident_links", "labels", "actions", "corrections", "service_edges", "services", "slo_history",
+    "calendar", "dependency_verdicts", *schema.GAMEDAY_TABLES,
 )  # fmt: skip
 """Tables, series apart, that a ledger is made from."""
 RECENT = pd.Timedelta(weeks=8)  # of traffic that speaks for today
@@ -97,21 +99,37 @@ def read(
     for name in schema.MOMENTS:
         known[f"{name}_at"] = known[f"{name}_at"].where(~(known[f"{name}_at"] >= moment))
     labels = views.labels(store)
-    classed = causes.classify(known, labels[labels["incident_id"].isin(known["incident_id"])])
-    graph, declared = _graph(store)
+    classes, said = views.classified(store, known, labels[labels["incident_id"].isin(known["incident_id"])])
+    verdicts = views.table(store, "dependency_verdicts")
+    if as_of is not None:
+        verdicts = verdicts[verdicts["decided_at"] < as_of]
+    graph, declared = _graph(store, verdicts)
     shared = attribution.shares(known, graph)
-    touches = attribution.touches(known, classed.table, shared)
+    touches = attribution.touches(known, classes, shared)
     traffic = _traffic(store, moment)
-    days, loads = _rehearsals(store, moment)
-    history = rehearsals.history(days, loads)
+    days = _gamedays(store, moment)
+    loads = [load for tables, _ in days for load in _loads(store, tables)]
+    history = rehearsals.history(days, pd.DataFrame(loads, columns=list(_LOADS)))
+    surprises = [_surprises(store, tables, graph) for tables, _ in days]
+    seen = _hidden(store, known, moment, zone) if hidden else _no_edges()
     facts = _facts(graph, declared, traffic, touches, moment)
     simulated = bool(known["simulated"].any()) or bool(history["simulated"].any())
     peaks = traffic[["service", "peak"]].assign(unit=RATE)
     return Evidence(
         moment, known, touches, history, facts, graph, peaks, views.table(store, "actions"),
-        _hidden(store, known, moment, zone) if hidden else _no_edges(),
-        tuple(taxonomy.packaged().names), classed.text, simulated,
+        surprise_edges.decided([seen, *surprises], verdicts),
+        tuple(taxonomy.packaged().names), said, simulated,
     )  # fmt: skip
+
+
+def services(store: Store) -> frozenset[str]:
+    """Every service that an incident, a GameDay, a graph or a series of the store names."""
+    graph, declared = _graph(store, schema.frame("dependency_verdicts"))
+    incidents = views.incidents(store, kind="real")["services"].dropna()
+    scopes = _service(store.count("series", ("scope",))["scope"]).dropna()
+    listed = {name for names in incidents for name in names.split(", ")}
+    targets = store.load("experiment_targets")["service"]
+    return frozenset({*listed, *targets, *declared["service"], *graph["caller"], *graph["callee"], *scopes})
 
 
 def build(found: Evidence) -> ledger.Ledger:
@@ -176,20 +194,18 @@ def _first(incidents: pd.DataFrame) -> pd.Series:
     return at
 
 
-def _graph(store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Declared calls between services, and what is declared of each service."""
+def _graph(store: Store, verdicts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Calls between services that are declared or that people confirmed, and what is declared of each service."""
     rows = views.table(store, "service_edges")
     services = rows[(rows["from_kind"] == "service") & (rows["to_kind"] == "service")]
     calls = services.rename(columns={"from_name": "caller", "to_name": "callee"})
     backwards = calls["relation"].str.contains(r"dependencyof|calledby|usedby", case=False)
     turned = calls.rename(columns={"caller": "callee", "callee": "caller"})
-    calls = pd.concat([calls[~backwards], turned[backwards]])[["caller", "callee"]]
+    confirmed = verdicts[verdicts["verdict"] == "confirmed"]
+    confirmed = confirmed.rename(columns={"follower": "caller", "service": "callee"})
+    calls = pd.concat([calls[~backwards], turned[backwards], confirmed])[["caller", "callee"]]
     calls = calls.drop_duplicates().sort_values(["caller", "callee"], ignore_index=True)
-    if "services" in schema.TABLES:
-        declared = views.table(store, "services")
-    else:
-        declared = pd.DataFrame({"service": sorted({*calls["caller"], *calls["callee"]})})
-    return calls, declared
+    return calls, views.table(store, "services")
 
 
 def _service(scope: pd.Series) -> pd.Series:
@@ -227,26 +243,42 @@ def _traffic(store: Store, moment: pd.Timestamp) -> pd.DataFrame:
     return found.reset_index()
 
 
-def _rehearsals(
-    store: Store, moment: pd.Timestamp
-) -> tuple[list[tuple[dict[str, pd.DataFrame], pd.DataFrame]], pd.DataFrame]:
-    """Tables and result of every GameDay held before `moment`, and the load on its targets during each fault."""
-    days, loads = [], []
-    held = store.load("gamedays")
+def _gamedays(store: Store, moment: pd.Timestamp) -> list[tuple[dict[str, pd.DataFrame], pd.DataFrame]]:
+    """Tables and result of every GameDay held before `moment`, in order of time."""
+    whole = {name: views.table(store, name) for name in schema.GAMEDAY_TABLES}
+    held = whole["gamedays"]
+    found = []
     for day in held[held["held_on"] < moment].sort_values(["held_on", "gameday_id"])["gameday_id"]:
-        tables = views.gameday_tables(store, day)
-        result = gameday.analyse(tables)
-        days.append((tables, result.table))
-        loads += _loads(store, day, tables)
-    columns = ["gameday_id", "experiment_key", "service", "load", "load_unit"]
-    return days, pd.DataFrame(loads, columns=columns)
+        tables = {
+            name: rows[rows["gameday_id"] == day].reset_index(drop=True) for name, rows in whole.items()
+        }
+        tables["series"] = views.gameday_series(store, tables)
+        found.append((tables, gameday.analyse(tables).table))
+    return found
 
 
-def _loads(store: Store, day: str, tables: dict[str, pd.DataFrame]) -> list[tuple[str, str, str, float, str]]:
+def _surprises(store: Store, tables: dict[str, pd.DataFrame], graph: pd.DataFrame) -> pd.DataFrame:
+    """Dependencies that a GameDay's faults uncovered: services that moved though no declared call leads there."""
+    ran, targets = tables["experiments"], tables["experiment_targets"]
+    if ran["fault_started_at"].isna().all() or graph.empty:  # without a graph nobody knows what is a surprise
+        return _no_edges()
+    moved, watched = blast_radius.movements(ran, views.services_around(store, ran))
+    declared = graph.rename(columns={"caller": "from_name", "callee": "to_name"}).assign(
+        from_kind="service", to_kind="service", relation="calls"
+    )
+    found = blast_radius.radius(ran, targets, moved, watched, declared)
+    return surprise_edges.of_gameday(found, targets, tables["gamedays"]["gameday_id"].iloc[0])
+
+
+_LOADS = ("gameday_id", "experiment_key", "service", "load", "load_unit")
+
+
+def _loads(store: Store, tables: dict[str, pd.DataFrame]) -> list[tuple[str, str, str, float, str]]:
+    """Load on each target while its fault lasted, in the environment where it ran; columns `_LOADS`."""
     ran = tables["experiments"][tables["experiments"]["fault_started_at"].notna()]
-    if ran.empty:
-        return []
     spans = {row.experiment_key: span for row in ran.itertuples() if (span := gameday.fault_window(row))}
+    if not spans:
+        return []
     first, last = min(s for s, _ in spans.values()), max(e for _, e in spans.values())
     hour = pd.Timedelta(hours=1)
     rows = views.table(
@@ -259,7 +291,8 @@ def _loads(store: Store, day: str, tables: dict[str, pd.DataFrame]) -> list[tupl
             continue
         start, end = spans[target.experiment_key]
         where = ran.set_index("experiment_key").loc[target.experiment_key, "environment"]
-        mine = rows[rows["scope"].str.contains(rf"(?:^|,)service:{target.service}(?:,|$)", regex=True)]
+        name = re.escape(target.service)
+        mine = rows[rows["scope"].str.contains(rf"(?:^|,)service:{name}(?:,|$)", regex=True)]
         elsewhere = mine["scope"].str.contains("env:") & ~mine["scope"].str.contains("env:prod")
         mine = mine[~elsewhere] if where == "production" else mine[elsewhere]
         mine = mine[mine["interval_s"] == mine["interval_s"].min()]
@@ -267,7 +300,7 @@ def _loads(store: Store, day: str, tables: dict[str, pd.DataFrame]) -> list[tupl
         inside = mine[(mine["at"] >= start) & (mine["at"] + width <= end)]["value"].dropna()
         if len(inside):
             rate = float(inside.mean() / mine["interval_s"].iloc[0])
-            found.append((day, target.experiment_key, target.service, rate, RATE))
+            found.append((target.gameday_id, target.experiment_key, target.service, rate, RATE))
     return found
 
 
@@ -318,7 +351,7 @@ def _hidden(store: Store, known: pd.DataFrame, moment: pd.Timestamp, zone: str) 
         )
     except InputError:
         return _no_edges()  # too few services or weeks: nothing can be found, and nothing is claimed
-    return found.table[["service", "follower", "evidence"]].assign(origin="series or incidents", state="open")
+    return found.table[["service", "follower", "evidence"]].assign(origin="series or incidents")
 
 
 def steady_state(store: Store, found: Evidence, service: str, day: pd.Timestamp, zone: str) -> pd.DataFrame:

@@ -38,6 +38,7 @@ _RETENTION = {
     "delta.deletedFileRetentionDuration": "interval 36500 days",
 }
 _ATTEMPTS = 30
+_KEPT_ROWS = 100_000  # of a table pinned to a version that are kept after they were read
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Store:
     def __init__(self, root: str | Path, versions: Mapping[str, int] | None = None) -> None:
         self.root = str(root)
         self._pinned = dict(versions or {})
+        self._whole: dict[str, pd.DataFrame] = {}
 
     def load(
         self,
@@ -70,6 +72,9 @@ class Store:
         `where` keeps rows whose column holds one of the given values; `between` keeps start <= at < end. Both
         are pushed down to the files.
         """
+        whole = not where and between is None
+        if whole and table in self._whole:
+            return self._whole[table].copy(deep=False)
         delta = self._open(table)
         if delta is None:
             return schema.frame(table)
@@ -84,7 +89,13 @@ class Store:
         wanted_columns = schema.dtypes(table)
         # A version written before a column existed holds nothing in it; one that is no longer known is left out.
         rows = rows.reindex(columns=list(wanted_columns)).astype(wanted_columns)
-        return schema.check(table, rows.sort_values(list(schema.key(table)), ignore_index=True))
+        rows = schema.check(table, rows.sort_values(list(schema.key(table)), ignore_index=True))
+        if whole and table in self._pinned and len(rows) <= _KEPT_ROWS:
+            self._whole[table] = (
+                rows  # a pinned version never changes; copies share memory until one is written to
+            )
+            return rows.copy(deep=False)
+        return rows
 
     def count(self, table: str, by: Sequence[str]) -> pd.DataFrame:
         """Rows per combination of the columns `by`, as column `rows`, without loading them; largest first."""

@@ -32,8 +32,10 @@ _REPORT_TABLES = {
         "actions",
         "corrections",
         "service_edges",
+        "services",
         "slo_history",
         "calendar",
+        "dependency_verdicts",
         *schema.GAMEDAY_TABLES,
     ),
     "capacity": (
@@ -181,15 +183,17 @@ def gameday_tables(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
     if tables["gamedays"].empty:
         known = ", ".join(store.load("gamedays")["gameday_id"]) or "none"
         raise InputError(f"There is no GameDay {gameday_id!r} in the store.", remedy=f"GameDays: {known}.")
+    return {**tables, "series": gameday_series(store, tables)}
+
+
+def gameday_series(store: Store, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Series of the probes and backlogs in the GameDay tables of one day, around its faults."""
     probes, ran, span = tables["experiment_probes"], tables["experiments"], _span(tables["experiments"])
     metrics = set(probes["metric"]) | set(ran["backlog_metric"].dropna())
     scopes = set(probes["scope"]) | set(ran["backlog_scope"].dropna())
     if span is None or not metrics:
-        return {**tables, "series": schema.frame("series")}
-    return {
-        **tables,
-        "series": table(store, "series", where={"metric": metrics, "scope": scopes}, between=span),
-    }
+        return schema.frame("series")
+    return table(store, "series", where={"metric": metrics, "scope": scopes}, between=span)
 
 
 def _span(ran: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp] | None:
@@ -225,7 +229,7 @@ def gameday_context(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
     return {
         **found,
         "series": pd.concat(
-            [_services_around(store, ran[ran["gameday_id"] == gameday_id]), *series], ignore_index=True
+            [services_around(store, ran[ran["gameday_id"] == gameday_id]), *series], ignore_index=True
         ),
         "service_edges": table(store, "service_edges"),
         "classes": classes(store),
@@ -236,7 +240,8 @@ _MOST_REPEATS = 6
 _FINE_S = 300
 
 
-def _services_around(store: Store, ran: pd.DataFrame) -> pd.DataFrame:
+def services_around(store: Store, ran: pd.DataFrame) -> pd.DataFrame:
+    """Fine series of every service from some hours before the first fault of `ran` (experiments of one day) to its end."""
     span = _span(ran)
     if span is None:
         return schema.frame("series")
@@ -251,29 +256,43 @@ _HOURS_BEFORE = 6  # of ordinary service before the first fault, to know what is
 
 
 def classes(store: Store) -> pd.DataFrame:
-    """Real incidents with `failure_class`, the likeliest or `unknown`: incident_id, started_at, detected_at, services.
-
-    Classifying takes seconds and every GameDay page asks for it, so the answer is kept beside a store on disk, under a
-    name made from all it depends on.
-    """
-    rows, given = incidents(store, kind="real"), labels(store)
+    """Real incidents with `failure_class`, the likeliest or `unknown`: incident_id, started_at, detected_at, services."""
+    rows = incidents(store, kind="real")
     columns = ["incident_id", "started_at", "detected_at", "services", "failure_class"]
+    found = classified(store, rows, labels(store))[0][["incident_id", "failure_class"]]
+    return rows.merge(found, on="incident_id")[columns]
+
+
+def classified(store: Store, rows: pd.DataFrame, given: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Table and sentence of `causes.classify` for incidents and labels of the store.
+
+    Classifying takes seconds and many pages ask for it, so the answer is kept beside a store on disk, under a name made
+    from all it depends on.
+    """
     kept = _kept_file(store, rows, given)
     if kept is not None and kept.is_file():
-        return pd.read_parquet(kept)
+        found = pd.read_parquet(kept)
+        return found, str(found.attrs["text"])
     from .analysis import causes
 
-    found = causes.classify(rows, given).table[["incident_id", "failure_class"]]
-    merged_rows = rows.merge(found, on="incident_id")[columns]
-    if kept is not None:
-        kept.parent.mkdir(exist_ok=True)
-        part = kept.with_name(
-            f"{kept.name}.{os.getpid()}-{threading.get_ident()}.part"
-        )  # reports run side by side
-        merged_rows.to_parquet(part)
-        part.replace(kept)
-        merged_rows = pd.read_parquet(kept)
-    return merged_rows
+    made = causes.classify(rows, given)
+    if kept is None:
+        return made.table, made.text
+    kept.parent.mkdir(exist_ok=True)
+    part = kept.with_name(
+        f"{kept.name}.{os.getpid()}-{threading.get_ident()}.part"
+    )  # reports run side by side
+    table = made.table.copy(deep=False)
+    table.attrs["text"] = made.text
+    table.to_parquet(part)
+    part.replace(kept)
+    old = sorted(kept.parent.glob("classes-*.parquet"), key=lambda file: (file.stat().st_mtime_ns, file.name))
+    for file in old[:-_MOST_KEPT]:
+        file.unlink(missing_ok=True)
+    return pd.read_parquet(kept), made.text
+
+
+_MOST_KEPT = 8
 
 
 def _kept_file(store: Store, *rows: pd.DataFrame) -> Path | None:
@@ -283,7 +302,7 @@ def _kept_file(store: Store, *rows: pd.DataFrame) -> Path | None:
     code = Path(__file__).parent
     parts = [content_hash(part) for part in rows]
     files = sorted(p for p in (code / "analysis").iterdir() if p.suffix in (".py", ".yml"))
-    parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in [*files, code / "taxonomy.yml"]]
     return root / "_kept" / f"classes-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:32]}.parquet"
 
 
@@ -304,7 +323,9 @@ def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) ->
     if parameters.get("anchored"):
         tables |= {"series": _anchoring(store), "incident_services": store.load("incident_services")}
     if notebook == "next_experiments" and (usual := traffic(store, REQUESTS)):
-        tables["series"] = series_at(store, *usual)
+        fine = [services_around(store, ran) for _, ran in tables["experiments"].groupby("gameday_id")]
+        tables["series"] = pd.concat([series_at(store, *usual), *fine], ignore_index=True)
+        tables["series"] = tables["series"].drop_duplicates(list(schema.key("series")), ignore_index=True)
     if notebook == "capacity":
         tables["series"] = series_at(store, str(parameters["metric"]), float(parameters["interval_s"]))
     return tables

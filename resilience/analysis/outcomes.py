@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 EVIDENCED, NOT_MEASURED, CONTRADICTED = STATES = ("evidenced", "not measured", "contradicted")
 LEAST = 5  # first messages on either side before two GameDays' times to inform are compared
@@ -105,7 +105,7 @@ def _trust(day: Any) -> Finding:
     return Finding(NOT_MEASURED, f"{said}: too few answers to tell such a change from chance.", "survey")
 
 
-_Z = float(stats.norm.ppf(1 - LEVEL / 2))
+_Z = float(scipy.special.ndtri(1 - LEVEL / 2))
 
 
 def _pairs(rows: pd.DataFrame) -> Iterator[tuple[float, str]]:
@@ -181,7 +181,7 @@ def _communication(day: Any) -> Finding:
     said += f"; {_range(before)} min at earlier GameDays (n {len(before)})"
     if min(len(now), len(before)) < LEAST:
         return Finding(NOT_MEASURED, f"{said}: too few to compare.", "communication")
-    p = stats.mannwhitneyu(now, before).pvalue
+    p = scipy.stats.mannwhitneyu(now, before).pvalue
     if p > LEVEL:
         return Finding(NOT_MEASURED, f"{said}: not distinguishable.", "communication")
     faster = np.median(now) < np.median(before)

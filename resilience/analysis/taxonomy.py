@@ -19,6 +19,7 @@ import yaml
 from ..errors import InputError
 
 UNKNOWN = "unknown"
+_REMEMBERED = 50_000  # words whose patterns are kept at hand
 MAX_WORDS = 4000  # of a report; the cause stands well before
 HINT = 0.3  # what a hint counts against a phrase
 GAP = 4  # words that ' .. ' may span
@@ -68,6 +69,9 @@ class Taxonomy:
     unknown: Entry
     written_from: tuple[str, ...]  # names of the corpora that were read when the phrases were written
     _index: dict[str, list[tuple[tuple[str, ...], str, float]]] = field(repr=False, compare=False)
+    _begin: dict[str, list[tuple[tuple[str, ...], str, float]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def names(self) -> list[str]:
@@ -85,11 +89,17 @@ class Taxonomy:
         seen = {name for name, _, _ in self._found(text)}
         return [entry.name for entry in self.mechanisms if entry.name in seen]
 
-    def _starting(self, word: str) -> Iterator[tuple[tuple[str, ...], str, float]]:
+    def _starting(self, word: str) -> list[tuple[tuple[str, ...], str, float]]:
         """Patterns whose first word may be `word`: those that begin with it, and those with an ending left open."""
-        yield from self._index.get(word, ())
+        if (known := self._begin.get(word)) is not None:  # reports use the same words again and again
+            return known
+        found = list(self._index.get(word, ()))
         for length in range(2, min(len(word), LONGEST) + 1):
-            yield from self._index.get(word[:length] + "*", ())
+            found += self._index.get(word[:length] + "*", ())
+        if len(self._begin) >= _REMEMBERED:
+            self._begin.clear()
+        self._begin[word] = found
+        return found
 
     def _found(self, text: str) -> Iterator[tuple[str, str, float]]:
         left = MAX_WORDS
