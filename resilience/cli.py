@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +177,7 @@ def ingest(paths: tuple[Path, ...], mapping: Path | None, kind: str | None, root
             mapping=mapping,
             kind=kind,
             corrections=workspace.corrections,
+            zone=workspace.zone,
             progress=say,
         )
     _tell_ingested(done)
@@ -193,6 +195,7 @@ def _tell_ingested(done: Ingested) -> None:
         "table": "other CSV",
         "gameday": "GameDay",
         "deployments": "deployment file",
+        "calendar": "calendar",
     }
     read = ", ".join(f"{n} {names.get(kind, kind)}{'s' if n != 1 else ''}" for kind, n in done.files.items())
     click.echo(f"Read {read}.")
@@ -202,7 +205,7 @@ def _tell_ingested(done: Ingested) -> None:
     if not done.commits:
         click.echo("  Nothing changed.")
     for row in done.refused.head(20).itertuples():
-        line = f":{row.line}" if isinstance(row.line, int) else ""
+        line = f":{row.line}" if isinstance(row.line, Integral) else ""
         click.echo(
             f"Not used: {safe(row.source_uri)}{line}: {safe(row.message)} {safe(row.remedy)}", err=True
         )
@@ -325,8 +328,9 @@ def capacity(
     store = _store(root)
     usual = views.traffic(store, metric) or (metric or views.REQUESTS, 3600)
     rows = views.series_at(store, usual[0], interval_s or usual[1])
-    found = analysis.profile(rows, zone or _workspace().zone, metric=usual[0])
-    show(found.table if hours else found.scopes, form, found.text)
+    out = views.left_out(store)
+    found = analysis.profile(rows, zone or _workspace().zone, metric=usual[0], exclude=out.spans)
+    show(found.table if hours else found.scopes, form, f"{found.text} {out.text}")
 
 
 @main.command()
@@ -363,7 +367,6 @@ def windows(
     import pandas as pd
 
     from . import views
-    from .analysis import calendar
     from .analysis import safe_windows as analysis
 
     store = _store(root)
@@ -371,10 +374,10 @@ def windows(
     rows = views.series_at(store, usual[0], usual[1])
     start = rows["at"].max() if first is None else pd.Timestamp(_moment(first))
     rows = rows[rows["at"] < start].reset_index(drop=True)
-    real = views.incidents(store, kind="real")
+    out = views.left_out(store, start)
     found = analysis.safe_windows(
         rows,
-        calendar.none(),
+        views.table(store, "calendar"),
         zone=_workspace().zone,
         metric=usual[0],
         targets=targets,
@@ -383,11 +386,11 @@ def windows(
         limits=_limits(limits),
         lost=lost,
         stopped=stopped,
-        incidents=real,
+        incidents=views.incidents(store, kind="real"),
         slo_history=views.table(store, "slo_history"),
-        exclude=calendar.unlike(calendar.none(), real),
+        exclude=out.spans,
     )
-    show(found.table if everything else found.best, form, found.text)
+    show(found.table if everything else found.best, form, f"{found.text} {out.text}")
 
 
 def _limits(given: tuple[str, ...]) -> dict[str, float]:

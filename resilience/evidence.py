@@ -31,7 +31,7 @@ from .errors import InputError
 from .store import Store
 
 TABLES = (
-    "incidents", "incident_links", "labels", "actions", "corrections", "service_edges", "slo_history",
+    "incidents", "incident_links", "labels", "actions", "corrections", "service_edges", "slo_history", "calendar",
     *schema.GAMEDAY_TABLES,
 )  # fmt: skip
 """Tables, series apart, that a ledger is made from."""
@@ -345,8 +345,7 @@ def windows(
     usual = views.traffic(store, views.REQUESTS)
     if usual is None:
         return None
-    known = "calendar" in schema.TABLES and store.version("calendar") is not None
-    calendar = views.table(store, "calendar") if known else pd.DataFrame(columns=list(_CALENDAR))
+    calendar, unlike = views.table(store, "calendar"), views.left_out(store, found.as_of).spans
     months = store.load("slo_history")
 
     def find(service: str, environment: str, minutes: float) -> plan.Window:
@@ -357,7 +356,7 @@ def windows(
         try:
             looked = safe_windows.safe_windows(
                 rows.assign(scope=f"service:{service}"), calendar, zone=zone, metric=usual[0], targets=[service],
-                minutes=minutes, between=between, incidents=found.incidents, slo_history=months,
+                minutes=minutes, between=between, incidents=found.incidents, slo_history=months, exclude=unlike,
             )  # fmt: skip
         except InputError as error:
             return plan.Window(None, text=f"Not known: {error}")
@@ -382,9 +381,6 @@ def month_after_next(store: Store, found: Evidence, zone: str) -> plan.Windows |
     )
     start = first.tz_localize(zone)
     return windows(store, found, zone, (start, start + pd.DateOffset(months=1)))
-
-
-_CALENDAR = ("kind", "title", "starts_at", "ends_at", "weekdays", "from_min", "until_min", "services")
 
 
 def _scopes(service: str) -> dict[str, list[str]]:

@@ -18,6 +18,7 @@ import pandas as pd
 from . import reconcile, schema
 from .errors import InputError
 from .sources import (
+    calendar,
     corrections_file,
     datadog,
     deployments,
@@ -60,14 +61,16 @@ def ingest(
     mapping: Path | None = None,
     kind: str | None = None,
     corrections: Path | None = None,
+    zone: str = "UTC",
     progress: Progress | None = None,
 ) -> Ingested:
-    """Read reports, tracker exports, series, GameDays, labels and service graphs under `paths` into `store`.
+    """Read reports, tracker exports, series, GameDays, labels, graphs and calendars under `paths` into `store`.
 
     Files are recognised by name, JSON and CSV also by content; `kind` (of `trackers.KINDS`) says that every JSON and
     CSV file here is an export of that tracker. Then incidents of several sources are linked, and the entries of the
     file `corrections` replace those in the store (None keeps them): one that does not fit raises InputError.
-    Names in the store are relative to `base` where a path lies in it, else to the folder above the path given.
+    The days of a calendar are those of `zone`. Names in the store are relative to `base` where a path lies in it, else
+    to the folder above the path given.
     Raises InputError where a path does not exist or holds nothing that can be read; nothing is stored then.
     """
     given = None if corrections is None else reconcile.read(corrections, _relative(corrections, base), store)
@@ -91,6 +94,7 @@ def ingest(
     run.add_labels(found["labels"])
     run.add_graphs(found["graph"])
     run.add_deployments(found["deployments"])
+    run.add_calendars(found["calendar"], zone)
     run.skip(found["table"])
     run.add_series(
         [*((f, a, "csv") for f, a in found["csv"]), *((f, a, "json") for f, a in found["json"])], mapping
@@ -134,6 +138,8 @@ def _sort(path: Path, mapping: Path | None, forced: str | None) -> Iterator[tupl
 def _kind(file: Path, mapping: Path | None, forced: str | None) -> str:
     if file.name in ("gameday.yml", "gameday.yaml"):
         return "gameday"
+    if file.name in calendar.NAMES:
+        return "calendar"
     if file.name == "root_cause.csv":
         return "labels"
     if file.parent.name == graph.FOLDER and file.suffix in graph.SUFFIXES:
@@ -342,6 +348,14 @@ class _Run:
             if read is not None:
                 self._problems.append(read.problems)
                 self._upsert("deployments", read.deployments)
+
+    def add_calendars(self, files: Sequence[tuple[Path, Path]], zone: str) -> None:
+        """A file's entries replace those that it held before."""
+        for path, anchor in files:
+            uri = path.resolve().relative_to(anchor).as_posix()
+            rows = self._guarded(path, anchor, partial(calendar.read, path, uri, zone))
+            if rows is not None:
+                self._upsert("calendar", rows, "source", [uri])
 
     def add_series(self, files: Sequence[tuple[Path, Path, str]], mapping: Path | None) -> None:
         batch: list[pd.DataFrame] = []

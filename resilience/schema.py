@@ -43,6 +43,7 @@ OUTCOMES = ("solved", "workaround", "not_solved", "not_attempted", "aborted", "n
 NOTE_KINDS = ("surprise", "learning", "action", "communication")
 ROLLUPS = ("avg", "sum", "min", "max", "count", "last", "unknown")
 LINKED_BY = ("id", "similarity", "person")
+CALENDAR_KINDS = ("freeze", "sale", "holiday", "enlarged", "support")
 STATISTICS = ("mean", "median", "min", "max", "sum", "p95")
 
 Time = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
@@ -463,6 +464,24 @@ class Deployments(_Table):
     source: str = _column("System it was fetched from")
 
 
+class Calendar(_Table):
+    """One row per entry of data/calendar.yml: when nothing is tried, when traffic is no ordinary week, who is at hand."""
+
+    source: str = _column("File it came from")
+    kind: str = _column("What holds then", isin=CALENDAR_KINDS)
+    position: int = _column("Place in its list, from 0", ge=0)
+    title: str = _column("Title as written")
+    starts_at: Time = _maybe("First moment; null where it repeats weekly", "UTC")
+    ends_at: Time = _maybe("First moment after it; null where it repeats weekly", "UTC")
+    weekdays: str = _maybe(
+        "Weekdays on which it repeats, sorted, 0 is Monday, joined by ','; null where it has dates"
+    )
+    from_min: float = _maybe("Local time of the day from which it holds", "min", ge=0, le=1440)
+    until_min: float = _maybe("Local time of the day until which it holds", "min", ge=0, le=1440)
+    services: str = _maybe("Services it concerns, sorted, joined by ', '; null: all")
+    line: int = _column("Line in the file, from 1", ge=1)
+
+
 TABLES: dict[str, tuple[type[pa.DataFrameModel], tuple[str, ...]]] = {
     "incidents": (Incidents, ("incident_id",)),
     "incident_services": (IncidentServices, ("incident_id", "service")),
@@ -494,6 +513,7 @@ TABLES: dict[str, tuple[type[pa.DataFrameModel], tuple[str, ...]]] = {
     "service_edges": (ServiceEdges, ("edge_id",)),
     "services": (Services, ("service",)),
     "deployments": (Deployments, ("deployment_id",)),
+    "calendar": (Calendar, ("source", "kind", "position")),
 }
 
 GAMEDAY_TABLES = tuple(name for name in TABLES if name.startswith(("gameday", "experiment")))

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from . import schema
-from .analysis import corrections, linking
+from .analysis import calendar, corrections, linking
 from .errors import InputError
 from .store import Store, content_hash
 
@@ -33,9 +33,13 @@ _REPORT_TABLES = {
         "corrections",
         "service_edges",
         "slo_history",
+        "calendar",
         *schema.GAMEDAY_TABLES,
     ),
-    "capacity": ("gamedays", "corrections"),
+    "capacity": (
+        "gamedays", "experiments", "experiment_targets", "incidents", "incident_links", "calendar", "slo_history",
+        "service_edges", "services", "corrections",
+    ),
 }  # fmt: skip
 
 
@@ -88,6 +92,15 @@ def traffic(store: Store, metric: str | None = None) -> tuple[str, float] | None
     name = metric or (REQUESTS if (found["metric"] == REQUESTS).any() else found["metric"].iloc[0])
     intervals = found.loc[found["metric"] == name, "interval_s"]
     return None if intervals.empty else (str(name), float(intervals.max()))
+
+
+def left_out(store: Store, before: pd.Timestamp | None = None) -> calendar.LeftOut:
+    """What was no ordinary week: by the calendar, and incidents and experiments that began before `before`."""
+    real, ran = incidents(store, kind="real"), table(store, "experiments")
+    ran = ran.merge(table(store, "experiment_targets"), on=["gameday_id", "experiment_key"])
+    if before is not None:
+        real, ran = real[~(real["started_at"] >= before)], ran[~(ran["fault_started_at"] >= before)]
+    return calendar.unlike(table(store, "calendar"), real, ran)
 
 
 def onsets(store: Store, rows: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from .errors import InputError
 
 CONFIG = "resilience.yml"
 INPUTS = ("data/incidents", "data/series", "data/gamedays", "data/labels", "data/graph")
+CALENDAR = "data/calendar.yml"
 
 _CONFIG_TEXT = """\
 # Settings of this workspace. Everything else is stated by the data itself.
@@ -31,6 +32,7 @@ _README = """\
 - `data/gamedays/<id>/gameday.yml`  one file per GameDay
 - `data/labels/root_cause.csv`      human answers to "what was the cause?"
 - `data/graph/`      who calls whom: CSV, traces, Kubernetes or Compose files
+- `data/calendar.yml`               freezes, sales, holidays, support hours: when not to experiment
 - `data/corrections.yml`            values you correct, incidents you link or unlink
 - `notebooks/`       open them with `jupyter lab`; a change here is used by `resilience render`
 - `reports/`         rendered pages; open `reports/index.html`
@@ -62,8 +64,9 @@ class Workspace:
         return file if file.is_file() or (self.root / CONFIG).is_file() else None
 
     def inputs(self) -> list[Path]:
-        """Folders with something in them that `resilience ingest` reads when it is given none."""
-        return [self.root / name for name in INPUTS if any((self.root / name).glob("[!.]*"))]
+        """Folders with something in them, and the calendar, that `resilience ingest` reads when it is given none."""
+        folders = [self.root / name for name in INPUTS if any((self.root / name).glob("[!.]*"))]
+        return folders + [self.root / CALENDAR] * (self.root / CALENDAR).is_file()
 
     def notebook(self, name: str) -> Path:
         """The workspace's own notebook where it has one, else the one that came with the package."""

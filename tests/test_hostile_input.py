@@ -22,6 +22,7 @@ from resilience import workspace
 from resilience.archive import Archive
 from resilience.errors import InputError
 from resilience.sources import (
+    calendar,
     corpus,
     corrections_file,
     datadog,
@@ -94,6 +95,16 @@ REPLY = World().reply("m0", 1_577_836_800, 1_577_880_000, 3600)
 V2 = orjson.dumps({"request": {"data": {"attributes": ASKED}}, "response": REPLY})
 MANIFEST = b'{"kind":"slos","sha256":"00","request":{"a":1}}\n'
 
+CALENDAR = """freezes:
+  - {title: Christmas, from: 2020-12-21, to: 2021-01-03, services: [cart, search]}
+sales:
+  - {title: Black Friday, from: 2020-11-27T00:00:00+01:00, to: 2020-11-28}
+holidays:
+  - {title: New Year, on: 2021-01-01}
+support:
+  - {title: office, days: [mon, Tuesday], from: 08:00, to: "18:00"}
+"""
+
 PIECES = st.binary(max_size=40) | st.sampled_from(
     [b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"[" * 3000, b"{\"a\":" * 3000, b"9" * 400, b"1e999", b"-1e308",
      b"NaN", b"null", b"true", b"[]", b"{}", b'""', b"\"", b"'", b"---\n", b"&a [*a]", b"!!python/object:os.system", b",,,,",
@@ -164,6 +175,7 @@ READERS: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
     "corrections": ("c.yml", (STARTED + UNLINK).encode(), lambda file: corrections_file.read(file, "c.yml")),
     "datadog.yml": ("datadog.yml", CONFIG.encode(), datadog_config.read),
     "resilience.yml": ("resilience.yml", b"title: T\nzone: UTC\n", lambda file: workspace.find(file.parent)),
+    "calendar": ("calendar.yml", CALENDAR.encode(), lambda file: calendar.read(file, "c.yml", "Europe/Berlin")),
     "deployments": ("deployments.csv", DEPLOYED.encode(), lambda file: deployments.read(file, "d.csv")),
     "calls": ("g.csv", CALLS.encode(), lambda file: graph.read(file, "g.csv")),
     "traces": ("g.json", json.dumps(SPANS).encode(), lambda file: graph.read(file, "g.json")),

@@ -7,6 +7,7 @@ weekdays ('0,1,2': Monday, Tuesday, Wednesday), from_min and until_min (minutes 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,39 +20,69 @@ UNLIKE = ("sale", "holiday", "enlarged")  # traffic or capacity then says nothin
 Span = tuple[pd.Timestamp, pd.Timestamp]
 
 
-COLUMNS = ("kind", "title", "starts_at", "ends_at", "weekdays", "from_min", "until_min", "services")
+@dataclass(frozen=True)
+class LeftOut:
+    """`spans`: service -> spans that were no ordinary weeks for it, '' for every service. `text` counts them."""
 
-
-def none() -> pd.DataFrame:
-    """A calendar that states nothing: no freeze, no sale, no support hours."""
-    found = pd.DataFrame(columns=list(COLUMNS), dtype=object)
-    times = ["starts_at", "ends_at"]
-    return found.astype(dict.fromkeys(times, "datetime64[us, UTC]"))
-
-
-def spans(calendar: pd.DataFrame, kinds: Collection[str] = UNLIKE) -> list[Span]:
-    """Start and end of every dated entry of the given kinds, whoever it concerns."""
-    rows = calendar[calendar["kind"].isin(list(kinds)) & calendar["starts_at"].notna()]
-    return list(zip(rows["starts_at"], rows["ends_at"], strict=True))
+    spans: dict[str, list[Span]]
+    text: str
 
 
 def unlike(
     calendar: pd.DataFrame,
     incidents: pd.DataFrame | None = None,
     experiments: pd.DataFrame | None = None,
-) -> list[Span]:
-    """What is left out of an ordinary week: sales, holidays, enlargements, incidents with both ends, experiments."""
-    found = spans(calendar)
-    for rows, first, last in (
-        (incidents, "started_at", "resolved_at"),
-        (experiments, "fault_started_at", "fault_ended_at"),
-    ):
-        if rows is None:
-            continue
-        ends = rows[last].fillna(rows["mitigated_at"]) if "mitigated_at" in rows else rows[last]
-        both = rows[first].notna() & (ends > rows[first])
-        found += zip(rows.loc[both, first], ends[both], strict=True)
-    return found
+) -> LeftOut:
+    """What is left out of an ordinary week: sales, holidays, enlargements, incidents and experiments.
+
+    `incidents`: rows of that table, each left out of the services it names, until its impact stopped. `experiments`: rows
+    of that table with `service` (a row per target), left out while the fault lasted. What has no start, no end or no
+    service cannot be left out, and is counted.
+    """
+    found: dict[str, list[Span]] = {}
+    dated = calendar[calendar["kind"].isin(UNLIKE) & calendar["starts_at"].notna()]
+    for row in dated.itertuples():
+        for service in _services(row.services) or {""}:
+            found.setdefault(service, []).append((row.starts_at, row.ends_at))
+    says = [f"{n} {_named(kind, n)}" for kind in UNLIKE if (n := int((dated["kind"] == kind).sum()))]
+    cannot = []
+    if incidents is not None:
+        rows = incidents.assign(ends=incidents["mitigated_at"].fillna(incidents["resolved_at"]))
+        both = (rows["ends"] > rows["started_at"]) & rows["services"].notna()
+        for row in rows[both].itertuples():
+            for service in _services(row.services):
+                found.setdefault(service, []).append((row.started_at, row.ends))
+        n = int(both.sum())
+        says += [f"{n} incident{'s' * (n != 1)}"] if n else []
+        cannot += [f"{int((~both).sum())} incident(s)"] if not both.all() else []
+    if experiments is not None:
+        ran = experiments[
+            experiments["fault_started_at"].notna() & (experiments["environment"] == "production")
+        ]
+        both = ran["fault_ended_at"] > ran["fault_started_at"]
+        for row in ran[both].itertuples():
+            found.setdefault(row.service, []).append((row.fault_started_at, row.fault_ended_at))
+        n = len(ran[both].drop_duplicates(["gameday_id", "experiment_key"]))
+        says += [f"{n} GameDay experiment{'s' * (n != 1)} on production"] if n else []
+        cannot += [f"{int((~both).sum())} experiment target(s)"] if not both.all() else []
+    text = (
+        f"Left out as no ordinary weeks: {', '.join(says)}."
+        if says
+        else "Nothing is known that would be left out."
+    )
+    if cannot:
+        text += f" {' and '.join(cannot)} without start, end or service could not be left out."
+    if dated.empty:
+        text += " No calendar names a sale or a holiday, so those count as ordinary."
+    return LeftOut(found, text)
+
+
+def _named(kind: str, n: int) -> str:
+    return (
+        {"enlarged": "time of enlarged capacity"}.get(kind, kind)
+        if n == 1
+        else {"enlarged": "times of enlarged capacity"}.get(kind, f"{kind}s")
+    )
 
 
 def closed(

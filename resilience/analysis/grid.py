@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,7 +18,9 @@ GRID_FACTOR = 1000  # more intervals than this per point is an error of the cloc
 QUARTER_US, HOUR_US, DAY_US, WEEK_US = 900_000_000, 3_600_000_000, 86_400_000_000, 604_800_000_000
 MONDAY_US = 3 * DAY_US  # 1970-01-01 was a Thursday
 
-Spans = Iterable[tuple[pd.Timestamp, pd.Timestamp]]
+Span = tuple[pd.Timestamp, pd.Timestamp]
+Spans = Iterable[Span] | Mapping[str, Iterable[Span]]
+"""Spans of every scope, or of the scopes of a service each, those of '' again of every scope."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,11 @@ def read(
         code, at, value = code[order], at[order], value[order]
         edges = np.flatnonzero(np.diff(code)) + 1
     starts, ends = np.r_[0, edges], np.r_[edges, len(at)]
-    spans = _merged(exclude)
+    of = _by_scope(exclude)
     grids, points, intervals = [], 0, 0
     for first, last in zip(starts, ends, strict=True):
         name = names[code[first]]
-        grids.append(_one(name, at[first:last], value[first:last], step, spans, metric, irregular))
+        grids.append(_one(name, at[first:last], value[first:last], step, of(name), metric, irregular))
         points, intervals = points + last - first, intervals + len(grids[-1].value)
     rollup = str(single["rollup"])
     if rollup not in ("sum", "count"):
@@ -126,7 +128,7 @@ def of_points(
     metric: str = "",
 ) -> Grid:
     """The grid of one scope from its times (UTC microseconds, ascending) and values; refusals as `read`."""
-    return _one(scope, at, value, step_us, _merged(exclude), metric, irregular=True)
+    return _one(scope, at, value, step_us, _by_scope(exclude)(scope), metric, irregular=True)
 
 
 def _chosen(series: pd.DataFrame, metric: str, scope: str | Iterable[str] | None) -> pd.DataFrame:
@@ -222,7 +224,23 @@ def _refuse_counters(metric: str, grids: list[Grid]) -> None:
             )
 
 
-def _merged(spans: Spans | None) -> list[tuple[int, int]]:
+def _by_scope(exclude: Spans | None) -> Callable[[str], list[tuple[int, int]]]:
+    """Scope -> what is left out of it."""
+    if not isinstance(exclude, Mapping):
+        merged = _merged(exclude)
+        return lambda scope: merged
+    every = list(exclude.get("", ()))
+    for spans in exclude.values():
+        _merged(spans)  # refused even where no scope is concerned
+
+    def of(scope: str) -> list[tuple[int, int]]:
+        names = {tag.removeprefix("service:") for tag in scope.split(",")}
+        return _merged([*every, *(span for name in sorted(names - {""}) for span in exclude.get(name, ()))])
+
+    return of
+
+
+def _merged(spans: Iterable[Span] | None) -> list[tuple[int, int]]:
     """Spans as UTC microseconds, in order, overlaps joined."""
     found = []
     for start, end in spans or ():

@@ -31,7 +31,7 @@ def write(
     or hash seed. `progress` is called with one line per stage. Files of an earlier sample of the same names are
     replaced, others left alone.
     """
-    from . import deployments, gamedays, graph, labels, minutes, reports, series
+    from . import calendar, deployments, gamedays, graph, labels, minutes, reports, series
     from .truth import plan
     from .world import streams
 
@@ -46,6 +46,7 @@ def write(
     labels.write(data / "labels" / "root_cause.csv", truth.labels)
     graph.write(data / "graph", known.services)
     deployments.write(data / "deployments", known.deployments)
+    calendar.write(data / "calendar.yml")
     say("Writing both GameDays, minute by minute")
     for recording in truth.recordings:
         gamedays.write(data, recording)
