@@ -73,18 +73,19 @@ class Store:
         """All rows of `table`, sorted by key and checked; an absent table is empty.
 
         `where` keeps rows whose column holds one of the given values; `between` keeps start <= at < end, of one
-        span (a tuple) or of any of several. Both are pushed down to the files, unless the table is pinned and small: then it is read once and kept.
+        span (a tuple) or of any of several. Both are pushed down to the files, unless the table is pinned and small:
+        then it is read once and kept.
         """
         delta = self._reading(table)
         if delta is None:
             return schema.frame(table)
-        where = {column: sorted(set(values)) for column, values in (where or {}).items()}
+        wanted = {column: sorted(set(values)) for column, values in (where or {}).items()}
         spans = [between] if isinstance(between, tuple) else between
         if table in self._pinned and (table in self._kept or _bytes(delta) <= _KEPT_BYTES):
             if table not in self._kept:
                 self._kept[table] = _read(table, delta, "")
-            return _chosen(self._kept[table], where, spans)
-        conditions = [f"{column} IN ({_literals(values)})" for column, values in where.items()]
+            return _chosen(self._kept[table], wanted, spans)
+        conditions = [f"{column} IN ({_literals(values)})" for column, values in wanted.items()]
         if spans is not None:
             ends = [[_micros(pd.Timestamp(t).value // 1000) for t in span] for span in spans]
             within = " OR ".join(f"(at >= {first} AND at < {last})" for first, last in ends)
@@ -195,7 +196,9 @@ class Store:
         found = {table: delta for table in schema.TABLES if (delta := self._reading(table)) is not None}
         same = Store(self.root, {table: delta.version() for table, delta in found.items()})
         same._absent = frozenset(schema.TABLES) - found.keys()
-        same._at, same._kept = found, self._kept
+        same._at = found
+        if same._pinned == self._pinned:  # what was read then still stands
+            same._kept = self._kept
         return same
 
     def as_of(self, moment: datetime, table: str | None = None, version: int | None = None) -> Store:

@@ -87,6 +87,10 @@ def test_what_is_done_to_rows_read_stays_with_them_and_later_tables_are_not_seen
     Store(tmp_path).upsert("labels", schema.frame("labels", [label]))
     assert old.load("labels").empty
     assert old.pinned().version("labels") is None
+    store = Store(tmp_path)
+    assert len(store.pinned().load("problems")) == 1
+    store.upsert("problems", problems("b"))
+    assert len(store.pinned().load("problems")) == 2  # each pin reads its own version
     assert len(Store(tmp_path).pinned().load("labels")) == 1
 
 
