@@ -252,7 +252,7 @@ def _gamedays(store: Store, moment: pd.Timestamp) -> list[tuple[dict[str, pd.Dat
         tables = {
             name: rows[rows["gameday_id"] == day].reset_index(drop=True) for name, rows in whole.items()
         }
-        tables["series"] = views.gameday_series(store, tables)
+        tables["series"] = views.watched(store, tables["experiment_probes"], tables["experiments"])
         found.append((tables, gameday.analyse(tables).table))
     return found
 
