@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -268,47 +268,58 @@ def classes(store: Store) -> pd.DataFrame:
 
 
 def classified(store: Store, rows: pd.DataFrame, given: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Table and sentence of `causes.classify` for incidents and labels of the store.
+    """Table and sentence of `causes.classify` for incidents and labels of the store; kept, as many pages ask for it."""
 
-    Classifying takes seconds and many pages ask for it, so the answer is kept beside a store on disk, under a name made
-    from all it depends on.
+    def make() -> pd.DataFrame:
+        from .analysis import causes
+
+        made = causes.classify(rows, given)
+        table = made.table.copy(deep=False)
+        table.attrs["text"] = made.text
+        return table
+
+    found = kept(store, "classes", [content_hash(rows), content_hash(given)], make)
+    return found, str(found.attrs["text"])
+
+
+def kept(store: Store, what: str, parts: Iterable[str], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """The table that `make` takes seconds for, kept beside a store on disk.
+
+    Its name is made of `what`, of `parts`, which name all data that it depends on, and of the code; `attrs` are kept too.
     """
-    kept = _kept_file(store, rows, given)
-    if kept is not None and kept.is_file():
-        with contextlib.suppress(FileNotFoundError):  # another process may have just removed it as an old one
-            found = pd.read_parquet(kept)
-            return found, str(found.attrs["text"])
-    from .analysis import causes
-
-    made = causes.classify(rows, given)
-    if kept is None:
-        return made.table, made.text
-    kept.parent.mkdir(exist_ok=True)
-    part = kept.with_name(
-        f"{kept.name}.{os.getpid()}-{threading.get_ident()}.part"
+    root = Path(store.root)
+    if "://" in store.root or not os.access(root, os.W_OK):
+        return make()
+    code = Path(__file__).parent
+    files = sorted(p for p in (code / "analysis").iterdir() if p.suffix == ".py")
+    read = [hashlib.sha256(path.read_bytes()).hexdigest() for path in [*files, code / "taxonomy.yml"]]
+    key = hashlib.sha256(" ".join([*parts, *read]).encode()).hexdigest()[:32]
+    path = root / "_kept" / f"{what}-{key}.parquet"
+    if path.is_file():
+        with contextlib.suppress(FileNotFoundError):  # another process may just have removed it as an old one
+            return pd.read_parquet(path)
+    table = make()
+    path.parent.mkdir(exist_ok=True)
+    part = path.with_name(
+        f"{path.name}.{os.getpid()}-{threading.get_ident()}.part"
     )  # reports run side by side
-    table = made.table.copy(deep=False)
-    table.attrs["text"] = made.text
     table.to_parquet(part)
-    part.replace(kept)
-    old = sorted(kept.parent.glob("classes-*.parquet"), key=lambda file: (file.stat().st_mtime_ns, file.name))
-    for file in old[:-_MOST_KEPT]:
+    read_back = pd.read_parquet(part)
+    part.replace(path)
+    ages = sorted(path.parent.glob(f"{what}-*.parquet"), key=lambda file: (_age(file), file.name))
+    for file in ages[:-_MOST_KEPT]:
         file.unlink(missing_ok=True)
-    return pd.read_parquet(kept), made.text
+    return read_back
+
+
+def _age(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 _MOST_KEPT = 8
-
-
-def _kept_file(store: Store, *rows: pd.DataFrame) -> Path | None:
-    root = Path(store.root)
-    if "://" in store.root or not os.access(root, os.W_OK):
-        return None
-    code = Path(__file__).parent
-    parts = [content_hash(part) for part in rows]
-    files = sorted(p for p in (code / "analysis").iterdir() if p.suffix in (".py", ".yml"))
-    parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in [*files, code / "taxonomy.yml"]]
-    return root / "_kept" / f"classes-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:32]}.parquet"
 
 
 def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) -> dict[str, pd.DataFrame]:

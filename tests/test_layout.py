@@ -32,9 +32,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clean": BASE | {"store"},
     "sync": BASE | {"sources", "store"},
     "sync_records": BASE | {"sources", "store", "archive", "sync", "reconcile"},
-    "report": BASE | {"store", "analysis", "workspace", "views", "evidence", "pipeline"},
+    "report": BASE | {"store", "analysis", "workspace", "views", "evidence", "planning", "pipeline"},
     "terminal": set(),
     "evidence": BASE | {"store", "analysis", "views"},
+    "planning": BASE | {"store", "analysis", "views", "evidence"},
     "cli": BASE
     | {
         "terminal",
@@ -47,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "pipeline",
         "report",
         "evidence",
+        "planning",
     }
     | {"archive", "clean", "sync", "sync_records"},
 }
