@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from . import schema
-from .analysis import calendar, corrections, linking
+from .analysis import calendar, corrections, linking, reach
 from .errors import InputError
 from .store import Store, content_hash
 
@@ -240,14 +240,11 @@ def _services_around(store: Store, ran: pd.DataFrame) -> pd.DataFrame:
     span = _span(ran)
     if span is None:
         return schema.frame("series")
-    day = pd.Timedelta(hours=_HOURS_BEFORE)
-    rows = table(store, "series", between=(span[0] - day, span[1]))
+    rows = table(store, "series", between=(span[0] - reach.AROUND, span[1] + reach.AROUND))
     return rows[
         (rows["interval_s"] <= _FINE_S) & rows["scope"].str.contains("service:", regex=False)
     ].reset_index(drop=True)
 
-
-_HOURS_BEFORE = 6  # of ordinary service before the first fault, to know what is usual
 
 
 def classes(store: Store) -> pd.DataFrame:

@@ -64,17 +64,18 @@ def edges(*pairs: tuple[str, str]) -> pd.DataFrame:
     return schema.frame("service_edges", rows)
 
 
-def moved(*services: str) -> pd.DataFrame:
+def reached(*services: str) -> reach.Reach:
     at = {"at": START + minutes(2), "earliest": START + minutes(1), "latest": START + minutes(3)}
-    return pd.DataFrame(
+    moved = pd.DataFrame(
         [{"experiment_key": "exp", "service": s, "metric": "latency", **at} for s in services]
     )
+    return reach.Reach(moved, {"exp": 5}, {})
 
 
 def test_a_surprise_is_neither_target_nor_declared() -> None:
     tables = world()
     found = blast_radius.radius(
-        tables["experiments"], tables["experiment_targets"], moved("a", "front", "store", "other"), {"exp": 5},
+        tables["experiments"], tables["experiment_targets"], reached("a", "front", "store", "other"),
         edges(("front", "a"), ("a", "store"), ("front", "other")),
     )  # fmt: skip
     said = found.table.set_index("service")
@@ -85,7 +86,7 @@ def test_a_surprise_is_neither_target_nor_declared() -> None:
     assert said["after_min"].eq(2.0).all()
     assert "4 of 5 services" in found.text("exp")
     nothing = blast_radius.radius(
-        tables["experiments"], tables["experiment_targets"], moved("other"), {"exp": 5}, edges()
+        tables["experiments"], tables["experiment_targets"], reached("other"), edges()
     )
     assert nothing.table["relation"].tolist() == ["no graph"]
     assert "not known" in nothing.text("exp")
