@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -25,13 +25,15 @@ class BlastRadius:
 
     `relation`: target; declared (joined to a target by the declared graph: `path`); surprise; 'no graph' where
     nothing is declared. `watched`: services that had a series to look at, per experiment; `why`: why none could be judged,
-    per experiment of the others. `edges`: how many are declared.
+    per experiment of the others. `edges`: how many are declared. `chance`, `apart`: as in `reach.Reach`.
     """
 
     table: pd.DataFrame
     watched: dict[str, int]
     edges: int
     why: dict[str, str]
+    chance: dict[str, float] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
 
     def surprises(self) -> pd.DataFrame:
         return self.table[self.table["relation"] == "surprise"]
@@ -62,7 +64,12 @@ class BlastRadius:
             else " No graph of dependencies is in the store, so what is a surprise is not known."
         )
         told = f" ({'; '.join(parts)})" if parts else ""
-        return f"{len(mine)} of {watched} services with a series moved{told}.{missing}"
+        by_chance = (
+            f" Without a fault, some service would seem to have moved {self.chance[key]:.0%} of the time."
+            if key in self.chance
+            else ""
+        )
+        return f"{len(mine)} of {watched} services with a series moved{told}.{by_chance}{missing}"
 
 
 def radius(
@@ -113,7 +120,7 @@ def radius(
         if rows
         else pd.DataFrame({c: pd.Series(dtype=object) for c in COLUMNS})
     )
-    return BlastRadius(table, reached.watched, graph.size, reached.why)
+    return BlastRadius(table, reached.watched, graph.size, reached.why, reached.chance, reached.apart)
 
 
 def surprise_edges(found: BlastRadius, targets: pd.DataFrame) -> pd.DataFrame:
@@ -121,7 +128,9 @@ def surprise_edges(found: BlastRadius, targets: pd.DataFrame) -> pd.DataFrame:
 
     Columns: experiment_key, target, service, metric, moved_at (UTC). Each is to be confirmed by an experiment.
     """
-    moved = found.surprises()[["experiment_key", "service", "metric", "at"]].rename(columns={"at": "moved_at"})
+    moved = found.surprises()[["experiment_key", "service", "metric", "at"]].rename(
+        columns={"at": "moved_at"}
+    )
     aimed = targets[["experiment_key", "service"]].rename(columns={"service": "target"})
     rows = moved.merge(aimed, on="experiment_key")[SURPRISES]
     rows["moved_at"] = pd.to_datetime(rows["moved_at"], utc=True).astype("datetime64[us, UTC]")

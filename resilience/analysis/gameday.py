@@ -319,5 +319,5 @@ def around(tables: Mapping[str, pd.DataFrame], context: Mapping[str, pd.DataFram
             if "gameday_id" in rows
         }
         others.append({**own, "series": context["series"]})
-    reached = reach.reach(tables["experiments"], context["series"])
+    reached = reach.reach(tables["experiments"], context["series"], context["classes"])
     return Around(reached, context["service_edges"], context["classes"], others)
