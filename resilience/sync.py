@@ -39,11 +39,19 @@ Say = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Window:
-    """Seconds since 1970, aligned to the query's interval: first <= at < last."""
+    """Seconds since 1970, aligned to the query's interval: first <= at < last. `again`: it was read before, in part."""
 
     query: Query
     first: int
     last: int
+    again: bool = False
+
+    @property
+    def asked(self) -> int:
+        """Where the request begins: a short window asks for more than it keeps, since only many points tell an
+        interval that the server raised from points that are missing."""
+        unit = UNIT * self.query.interval
+        return min(self.first, (self.last - unit) // unit * unit)
 
 
 @dataclass
@@ -66,7 +74,7 @@ def windows(query: Query, since: int, until: int, mark: int | None) -> list[Wind
     found = []
     while first < last:
         end = min((first // unit + 2) * unit, last)
-        found.append(Window(query, first, end))
+        found.append(Window(query, first, end, mark is not None and first < mark))
         first = end
     return found
 
@@ -110,7 +118,7 @@ def series(
     commits what has arrived. Returns what was done; raises only what the store raises.
     """
     todo = plan(config, store, since, until)
-    batch = _Batch(store, total=sum(map(len, todo.values())), say=say, api=api)
+    batch = _Batch(store, config, total=sum(map(len, todo.values())), say=say, api=api)
     left = {query: iter(found) for query, found in todo.items()}
     waiting = iter(list(left))
     running: dict[Future[tuple[list[Points], int]], Window] = {}
@@ -162,7 +170,7 @@ def _ask(api: Api, window: Window, services: Services) -> tuple[list[Points], in
         "data": {
             "type": "timeseries_request",
             "attributes": {
-                "from": window.first * 1000,
+                "from": window.asked * 1000,
                 "to": window.last * 1000,
                 "interval": query.interval * 1000,
                 "queries": [{"data_source": "metrics", "name": "a", "query": query.sent}],
@@ -192,8 +200,9 @@ def _ask(api: Api, window: Window, services: Services) -> tuple[list[Points], in
 class _Batch:
     """Windows that have arrived and wait for their commit; says how far the sync is."""
 
-    def __init__(self, store: Store, *, total: int, say: Say, api: Api) -> None:
+    def __init__(self, store: Store, config: Config, *, total: int, say: Say, api: Api) -> None:
         self._store, self._total, self._say, self._api = store, total, say, api
+        self._meant = {(query.name, float(query.interval)) for query in config.queries}
         self.result = Synced()
         self._began = self._last = time.monotonic()
         self._done = 0
@@ -203,6 +212,7 @@ class _Batch:
         self._points: dict[str, list[Points]] = {}
         self._marks: dict[str, int] = {}
         self._steps: dict[str, int] = {}
+        self._again: dict[tuple[int, int, int], set[str]] = {}
         self._rows = 0
 
     def add(self, window: Window, points: list[Points], rows: int) -> None:
@@ -210,6 +220,8 @@ class _Batch:
         self._points.setdefault(query.name, []).extend(points)
         self._marks[query.mark] = window.last
         self._steps[query.mark] = query.interval
+        if window.again:
+            self._again.setdefault((window.first, window.last, query.interval), set()).add(query.name)
         self._rows += rows
         self._done += 1
         self.result.points += rows
@@ -237,10 +249,29 @@ class _Batch:
             }
             if far:
                 commits.append(self._store.advance("series", far))
+        commits += [
+            self._store.remove("series", self._superseded(read.series, *window)) for window in self._again
+        ]
         commits.append(self._store.upsert("problems", read.problems))
         self.result.commits += [commit for commit in commits if commit.version is not None]
         self._clear()
         self._last = time.monotonic()
+
+    def _superseded(self, read: pd.DataFrame, first: int, last: int, step: int) -> pd.DataFrame:
+        """Stored rows of windows that were read again whose series now comes at another interval: few points do not
+        tell a longer interval, so the first ones of a query may stand under the one asked for."""
+        names, series = self._again[first, last, step], ["metric", "scope", "rollup"]
+        span = pd.Timestamp(first, unit="s", tz="UTC"), pd.Timestamp(last, unit="s", tz="UTC")
+        there = self._own(self._store.load("series", where={"metric": names}, between=span), step)
+        inside = read["metric"].isin(names) & (read["at"] >= span[0]) & (read["at"] < span[1])
+        now = self._own(read[inside], step).groupby(series, as_index=False)["interval_s"].max()
+        there = there.merge(now, on=series, suffixes=("", "_now"))
+        return there[there["interval_s"] != there["interval_s_now"]]
+
+    def _own(self, rows: pd.DataFrame, step: int) -> pd.DataFrame:
+        """Rows without those of another query of the same metric, at another interval."""
+        pairs = zip(rows["metric"], rows["interval_s"], strict=True)
+        return rows[[at == step or (name, at) not in self._meant for name, at in pairs]]
 
     def _note_interval(self, query: Query, longer: float) -> None:
         row = problem(

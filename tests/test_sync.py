@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -93,6 +93,53 @@ def test_points_that_come_late_or_change_are_read_again(tmp_path: Path) -> None:
         done = run(server, tmp_path, config(["m0"]))
     (commit,) = done.commits
     assert commit.inserted + commit.updated == 4
+    same(tmp_path, truth(world, ["m0"]))
+
+
+@pytest.mark.parametrize("hours", [30, 9, 3])
+def test_a_raised_interval_is_seen_however_short_the_first_or_last_window_is(
+    tmp_path: Path, hours: int
+) -> None:
+    """The reply does not say its interval; a window of few points asks for more than it keeps, and where that is too
+    little as well, the run that knows better takes away what stood under the interval asked for."""
+    world = World(raised={"m0": 6 * 3600})
+    edge = datetime(2020, 1, 1, tzinfo=UTC)  # a multiple of the longer interval
+    late = datetime(
+        2020, 3, 30 if hours < 10 else 31, hours % 24, tzinfo=UTC
+    )  # few points after the last edge
+    with serving(world) as server:
+        run(server, tmp_path / "long", config(["m0"]), edge, late)
+        same(tmp_path / "long", truth(world, ["m0"], edge, late))
+        world.hidden_before = int(edge.timestamp())  # the metric is new: no earlier points to ask for
+        short = edge + timedelta(hours=hours)
+        run(server, tmp_path / "short", config(["m0"]), edge, short)
+        run(server, tmp_path / "short", config(["m0"]), edge, late)
+        same(tmp_path / "short", truth(world, ["m0"], edge, late))
+        assert run(server, tmp_path / "short", config(["m0"]), edge, late).commits == []
+
+
+def test_a_metric_at_two_intervals_keeps_both(tmp_path: Path) -> None:
+    twice = {"name": "m0", "expression": "avg:m0{*} by {service}"}
+    both = datadog_config.Config.model_validate(
+        {"queries": [{**twice, "interval": "1h"}, {**twice, "interval": "4h"}]}
+    )
+    with serving(World()) as server:
+        run(server, tmp_path, both)
+        there = stored(tmp_path)
+        assert set(there["interval_s"]) == {3600, 14400}
+        assert run(server, tmp_path, both).commits == []
+    same(tmp_path, there)
+
+
+def test_a_nightly_job_keeps_its_interval_when_the_clocks_change(tmp_path: Path) -> None:
+    """One point a day looks like a day's interval; but Datadog's intervals begin on their multiples, jobs do not."""
+    nights = pd.date_range("2020-01-01T03:00", "2020-05-01", tz="Europe/Berlin", freq="D").tz_convert("UTC")
+    world = World(only={"m0": frozenset(int(at.timestamp()) for at in nights)})
+    with serving(world) as server:
+        run(server, tmp_path, config(["m0"]), until=datetime(2020, 3, 20, tzinfo=UTC))
+        run(server, tmp_path, config(["m0"]))
+    found = stored(tmp_path)
+    assert set(found["interval_s"]) == {3600}
     same(tmp_path, truth(world, ["m0"]))
 
 
