@@ -12,6 +12,7 @@ import click
 
 from . import __version__
 from .cli_causes import evaluate, label
+from .cli_gameday import gameday
 from .cli_plan import confirm, freeze_plan_reveal, ledger, plan, probe
 from .cli_times import compare, placebo, restated
 from .errors import InputError
@@ -495,24 +496,7 @@ def roots(start: str, end: str, reference: tuple[str, str] | None, root: str | N
     show(found.table, form, found.text)
 
 
-@main.command()
-@_reading
-def gamedays(root: str | None, form: str) -> None:
-    """GameDays in the store, each with its experiments and their verdicts."""
-    import pandas as pd
-
-    from . import views
-    from .analysis import gameday as analysis
-
-    store = _store(root)
-    days = store.load("gamedays").sort_values(["held_on", "gameday_id"])
-    rows = []
-    for day in days.itertuples():
-        result = analysis.analyse(views.gameday_tables(store, day.gameday_id))
-        about = {"gameday": day.gameday_id, "held_on": f"{day.held_on:%Y-%m-%d}", "style": day.style}
-        columns = ["position", "experiment_key", "title", "environment", "verdict", "outcome", "reason"]
-        rows += [{**about, **record} for record in result.table[columns].to_dict("records")]
-    show(pd.DataFrame(rows), form, "" if rows else "No GameDay is in the store.")
+main.add_command(gameday)
 
 
 @main.command()

@@ -37,10 +37,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evidence": BASE | {"store", "analysis", "views"},
     "cli_plan": BASE
     | {"terminal", "sources", "store", "analysis", "workspace", "views", "report", "evidence", "cli_causes"},
+    "cli_gameday": BASE
+    | {"terminal", "sources", "store", "analysis", "workspace", "views", "report", "cli_causes"},
     "cli_causes": BASE | {"terminal", "sources", "store", "analysis", "workspace", "views"},
     "cli_times": BASE | {"terminal", "sources", "store", "analysis", "workspace", "views", "report"},
     "cli": BASE
-    | {"terminal", "cli_causes", "cli_plan", "cli_times"}
+    | {"terminal", "cli_causes", "cli_gameday", "cli_plan", "cli_times"}
     | {"sources", "store", "analysis", "sample", "workspace", "views", "pipeline", "report"}
     | {"archive", "clean", "sync", "sync_records"},
 }
