@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import numpy as np
 import pandas as pd
 
 from . import schema
@@ -271,7 +272,7 @@ class _Batch:
     def _own(self, rows: pd.DataFrame, step: int) -> pd.DataFrame:
         """Rows without those of another query of the same metric, at another interval."""
         pairs = zip(rows["metric"], rows["interval_s"], strict=True)
-        return rows[[at == step or (name, at) not in self._meant for name, at in pairs]]
+        return rows[np.array([at == step or (name, at) not in self._meant for name, at in pairs], dtype=bool)]
 
     def _note_interval(self, query: Query, longer: float) -> None:
         row = problem(
