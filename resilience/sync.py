@@ -34,6 +34,7 @@ LATE = 360
 _BATCH_ROWS = 100_000
 """Rows that wait for a commit, or those of one window where it has more: what a sync holds in memory at most."""
 _BATCH_S = 60.0
+_TELL_S = 10.0
 
 Say = Callable[[str, int, int], None]
 
@@ -90,26 +91,6 @@ def plan(config: Config, store: Store, since: datetime, until: datetime) -> dict
     }
 
 
-def forecast(config: Config, store: Store, since: datetime, until: datetime, others: list[str]) -> str:
-    """How many calls a sync would take, in words; asks nobody."""
-    todo = plan(config, store, since, until)
-    calls = sum(map(len, todo.values()))
-    lines = [
-        f"{calls} call(s) for {len(todo)} of {len(config.queries)} metric queries, {since:%Y-%m-%d %H:%M} to "
-        f"{until:%Y-%m-%d %H:%M} UTC."
-    ]
-    lines += [f"  {len(found):5} {query.name}" for query, found in todo.items()]
-    if others:
-        lines.append(
-            f"  and at least one each for {', '.join(others)}; how many pages they have is not known before."
-        )
-    lines.append(
-        "Series count against your organisation's rate limit of timeseries queries. Datadog sets it per organisation: the "
-        "headers of each reply say what is left, and the sync follows them."
-    )
-    return "\n".join(lines)
-
-
 def series(
     api: Api, store: Store, config: Config, since: datetime, until: datetime, *, parallel: int = 4, say: Say
 ) -> Synced:
@@ -138,7 +119,9 @@ def series(
             for _ in range(parallel):
                 start(None)
             while running:
-                done, _ = wait(running, timeout=_BATCH_S, return_when=FIRST_COMPLETED)
+                done, _ = wait(running, timeout=_TELL_S, return_when=FIRST_COMPLETED)
+                if not done:
+                    batch.tell()
                 for future in done:
                     window = running.pop(future)
                     try:
@@ -228,7 +211,7 @@ class _Batch:
         self.result.points += rows
         for longer in sorted({p.interval_s for p in points if p.interval_s != query.interval}):
             self._note_interval(query, longer)
-        self._tell()
+        self.tell()
         if self._rows >= _BATCH_ROWS or time.monotonic() - self._last > _BATCH_S:
             self.commit()
 
@@ -286,11 +269,12 @@ class _Batch:
         if commit.version is not None:
             self.result.commits.append(commit)
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
         passed = time.monotonic() - self._began
-        left = passed / self._done * (self._total - self._done)
+        left = passed / max(self._done, 1) * (self._total - self._done)
         budget = f", {self._api.budget}" if self._api.budget else ""
-        text = f"{self._api.calls} calls, {self.result.points:,} points{budget}, {_span(left)} left"
+        left_s = f", {_span(left)} left" if self._done else ""
+        text = f"{self._api.calls} calls, {self.result.points:,} points{budget}{left_s}"
         self._say(text, self._done, self._total)
 
 

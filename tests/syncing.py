@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload([__name__, "resilience.sync", "resilience.sync_records", "resilience.cli"])
+_SERVER.set_forkserver_preload([__name__, "tests.syncing_warm"])
 
 
 def workspace(root: Path, config: dict[str, object]) -> Path:
