@@ -14,11 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_KEYS = "abcdefghijklmnopqrstuvwx"
-_AGAIN = 10  # answers after which the order of the remaining reports is made anew
 _PATH = click.Path(path_type=Path, exists=True)
 _PARTS = ("setting", "class", "coverage", "report")
-_SHOWN = 1200  # characters of a report that are shown before 'v'
 
 
 @click.group()
