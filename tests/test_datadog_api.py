@@ -65,11 +65,10 @@ def limited(left: str = "0", reset: str = "3600", name: str = "query_timeseries"
 
 def test_a_limit_of_an_hour_is_asked_about_again_after_the_longest_wait_and_then_given_up() -> None:
     with answering(lambda n: limited()) as (host, asked):
-        began, client = time.monotonic(), api(host)
+        client = api(host)
         with pytest.raises(Unreachable, match="gave up after 8 attempts, the last one: HTTP 429"):
             client.call("monitors")
         assert (len(asked), client.retries) == (8, 7)
-        assert time.monotonic() - began < 5
         assert client.budget == "0 of 1600 calls left per 3600 s (anew in 3600 s)"
 
 
@@ -134,7 +133,7 @@ def test_keys_do_not_follow_a_redirect() -> None:
     "broken",
     [
         None,
-        (200, gzip.compress(b"[" + b"1," * 5000 + b"1]")[:200], {"Content-Encoding": "gzip"}),
+        (200, gzip.compress(b"[" + b"1," * 50_000 + b"1]")[:100], {"Content-Encoding": "gzip"}),
         (200, gzip.compress(b"[]")[:-4], {"Content-Encoding": "gzip"}),
         (200, b"not gzip", {"Content-Encoding": "gzip"}),
         (200, b"[]", {"Content-Encoding": "br"}),
