@@ -17,7 +17,6 @@ from . import schema, views
 from .analysis import (
     attribution,
     backtest,
-    blast_radius,
     dependencies,
     gameday,
     ledger,
@@ -27,7 +26,7 @@ from .analysis import (
     taxonomy,
 )
 from .errors import InputError
-from .store import Store, content_hash
+from .store import Store
 
 TABLES = (
     "incidents", "incident_links", "labels", "actions", "corrections", "service_edges", "services", "slo_history",
@@ -106,14 +105,16 @@ def read(
     days = _gamedays(store, moment)
     loads = [load for tables, _ in days for load in _loads(store, tables)]
     history = rehearsals.history(days, pd.DataFrame(loads, columns=list(_LOADS)))
-    surprises = [_surprises(store, tables, graph) for tables, _ in days]
+    held = [tables["gamedays"]["gameday_id"].iloc[0] for tables, _ in days]
+    uncovered = views.surprise_edges(store)
+    surprises = surprise_edges.of_gamedays(uncovered[uncovered["gameday_id"].isin(held)])
     seen = _hidden(store, known, moment, zone) if hidden else _no_edges()
     facts = _facts(graph, declared, traffic, touches, moment)
     simulated = bool(known["simulated"].any()) or bool(history["simulated"].any())
     peaks = traffic[["service", "peak"]].assign(unit=RATE)
     return Evidence(
         moment, known, touches, history, facts, graph, peaks, views.table(store, "actions"),
-        surprise_edges.decided([seen, *surprises], verdicts),
+        surprise_edges.decided([seen, surprises], verdicts),
         tuple(taxonomy.packaged().names), said, simulated,
     )  # fmt: skip
 
@@ -228,19 +229,6 @@ def _gamedays(store: Store, moment: pd.Timestamp) -> list[tuple[dict[str, pd.Dat
     return found
 
 
-def _surprises(store: Store, tables: dict[str, pd.DataFrame], graph: pd.DataFrame) -> pd.DataFrame:
-    """Dependencies that a GameDay's faults uncovered: services that moved though no declared call leads there."""
-    ran, targets = tables["experiments"], tables["experiment_targets"]
-    if ran["fault_started_at"].isna().all() or graph.empty:  # without a graph nobody knows what is a surprise
-        return _no_edges()
-    moved, watched = blast_radius.movements(ran, views.services_around(store, ran))
-    declared = graph.rename(columns={"caller": "from_name", "callee": "to_name"}).assign(
-        from_kind="service", to_kind="service", relation="calls"
-    )
-    found = blast_radius.radius(ran, targets, moved, watched, declared)
-    return surprise_edges.of_gameday(found, targets, tables["gamedays"]["gameday_id"].iloc[0])
-
-
 _LOADS = ("gameday_id", "experiment_key", "service", "load", "load_unit")
 
 
@@ -324,4 +312,4 @@ def _hidden(store: Store, known: pd.DataFrame, moment: pd.Timestamp, zone: str) 
 
     versions = store.versions()
     read = [f"{name} {versions.get(name)}" for name in ("series", "service_edges", "corrections")]
-    return views.kept(store, "dependencies", [*read, f"{moment} {zone}", content_hash(named)], make)
+    return views.kept(store, "dependencies", [*read, f"{moment} {zone}", named], make)

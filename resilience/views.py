@@ -7,14 +7,14 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from . import schema
-from .analysis import calendar, corrections, linking
+from .analysis import blast_radius, calendar, corrections, linking, reach
 from .errors import InputError
 from .store import Store, content_hash
 
@@ -249,14 +249,38 @@ def services_around(store: Store, ran: pd.DataFrame) -> pd.DataFrame:
     span = _span(ran)
     if span is None:
         return schema.frame("series")
-    day = pd.Timedelta(hours=_HOURS_BEFORE)
-    rows = table(store, "series", between=(span[0] - day, span[1]))
+    rows = table(store, "series", between=(span[0] - reach.AROUND, span[1] + reach.AROUND))
     return rows[
         (rows["interval_s"] <= _FINE_S) & rows["scope"].str.contains("service:", regex=False)
     ].reset_index(drop=True)
 
 
-_HOURS_BEFORE = 6  # of ordinary service before the first fault, to know what is usual
+def surprise_edges(store: Store) -> pd.DataFrame:
+    """What moved in an experiment of any GameDay although nobody had declared that it depends on a target.
+
+    One row per experiment, target and service, as `blast_radius.surprise_edges`, with `gameday_id` first. It takes seconds
+    per GameDay, so the answer is kept beside a store on disk, under a name made from all it depends on.
+    """
+    days = table(store, "gamedays").sort_values(["held_on", "gameday_id"])["gameday_id"]
+    edges = table(store, "service_edges")
+    real = incidents(store, kind="real")[["incident_id", "started_at", "services"]]
+    found = [_surprises(store, day, edges, real) for day in days]
+    found = [rows for rows in found if len(rows)]
+    columns = ["gameday_id", *blast_radius.SURPRISES]
+    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+
+
+def _surprises(store: Store, day: str, edges: pd.DataFrame, real: pd.DataFrame) -> pd.DataFrame:
+    ran, targets = (
+        table(store, name, where={"gameday_id": [day]}) for name in ("experiments", "experiment_targets")
+    )
+    near = services_around(store, ran)
+
+    def made() -> pd.DataFrame:
+        found = blast_radius.radius(ran, targets, reach.reach(ran, near, real), edges)
+        return blast_radius.surprise_edges(found, targets).assign(gameday_id=day)
+
+    return kept(store, "surprises", [ran, targets, near, edges, real], made)
 
 
 def classes(store: Store) -> pd.DataFrame:
@@ -268,58 +292,57 @@ def classes(store: Store) -> pd.DataFrame:
 
 
 def classified(store: Store, rows: pd.DataFrame, given: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Table and sentence of `causes.classify` for incidents and labels of the store; kept, as many pages ask for it."""
+    """Table and sentence of `causes.classify`: it takes seconds and many pages ask for it, so it is kept."""
 
-    def make() -> pd.DataFrame:
+    def made() -> pd.DataFrame:
         from .analysis import causes
 
-        made = causes.classify(rows, given)
-        table = made.table.copy(deep=False)
-        table.attrs["text"] = made.text
+        found = causes.classify(rows, given)
+        table = found.table.copy(deep=False)
+        table.attrs["text"] = found.text
         return table
 
-    found = kept(store, "classes", [content_hash(rows), content_hash(given)], make)
+    found = kept(store, "classes", [rows, given], made)
     return found, str(found.attrs["text"])
 
 
-def kept(store: Store, what: str, parts: Iterable[str], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """The table that `make` takes seconds for, kept beside a store on disk.
+def kept(
+    store: Store, name: str, made_from: Sequence[pd.DataFrame | str], made: Callable[[], pd.DataFrame]
+) -> pd.DataFrame:
+    """What `made` returns, kept in a file whose name is made from the tables, words and analyses that it depends on.
 
-    Its name is made of `what`, of `parts`, which name all data that it depends on, and of the code; `attrs` are kept too.
+    The newest `_MOST_KEPT` of a name stay.
     """
     root = Path(store.root)
     if "://" in store.root or not os.access(root, os.W_OK):
-        return make()
+        return made()
     code = Path(__file__).parent
-    files = sorted(p for p in (code / "analysis").iterdir() if p.suffix == ".py")
-    read = [hashlib.sha256(path.read_bytes()).hexdigest() for path in [*files, code / "taxonomy.yml"]]
-    key = hashlib.sha256(" ".join([*parts, *read]).encode()).hexdigest()[:32]
-    path = root / "_kept" / f"{what}-{key}.parquet"
-    if path.is_file():
-        with contextlib.suppress(FileNotFoundError):  # another process may just have removed it as an old one
-            return pd.read_parquet(path)
-    table = make()
+    parts = [part if isinstance(part, str) else content_hash(part) for part in made_from]
+    files = sorted(p for p in (code / "analysis").iterdir() if p.suffix in (".py", ".yml"))
+    parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in [*files, code / "taxonomy.yml"]]
+    path = root / "_kept" / f"{name}-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:32]}.parquet"
+    with contextlib.suppress(FileNotFoundError):
+        return pd.read_parquet(path)
+    rows = made()
     path.parent.mkdir(exist_ok=True)
     part = path.with_name(
         f"{path.name}.{os.getpid()}-{threading.get_ident()}.part"
     )  # reports run side by side
-    table.to_parquet(part)
-    read_back = pd.read_parquet(part)
+    rows.to_parquet(part)
+    rows = pd.read_parquet(part)
     part.replace(path)
-    ages = sorted(path.parent.glob(f"{what}-*.parquet"), key=lambda file: (_age(file), file.name))
-    for file in ages[:-_MOST_KEPT]:
-        file.unlink(missing_ok=True)
-    return read_back
+    for old in sorted(path.parent.glob(f"{name}-*.parquet"), key=_written)[:-_MOST_KEPT]:
+        old.unlink(missing_ok=True)
+    return rows
 
 
-def _age(file: Path) -> int:
-    try:
+_MOST_KEPT = 32
+
+
+def _written(file: Path) -> int:
+    with contextlib.suppress(FileNotFoundError):
         return file.stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
-
-
-_MOST_KEPT = 8
+    return 0
 
 
 def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) -> dict[str, pd.DataFrame]:

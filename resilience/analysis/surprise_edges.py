@@ -11,27 +11,22 @@ from typing import Any
 
 import pandas as pd
 
-from .blast_radius import BlastRadius
 from .ledger import EDGES
 
 GAMEDAY = "GameDay"  # origin of what an experiment uncovered
 
 
-def of_gameday(radius: BlastRadius, targets: pd.DataFrame, gameday_id: str) -> pd.DataFrame:
-    """Surprises of one GameDay: service (a target of the experiment), follower (what moved), origin, evidence.
+def of_gamedays(surprises: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `blast_radius.surprise_edges` with their gameday_id, as service (the target), follower, origin, evidence.
 
     Where an experiment had several targets nothing says which of them was followed: one row each, saying so.
     """
+    targets = surprises.groupby(["gameday_id", "experiment_key"])["target"].transform("nunique")
     rows = []
-    for found in radius.surprises().itertuples():
-        mine = sorted(targets.loc[targets["experiment_key"] == found.experiment_key, "service"])
-        others = f", one of {len(mine)} targets" if len(mine) > 1 else ""
-        for target in mine:
-            said = (
-                f"moved {found.after_min:.0f} min after the fault of {found.experiment_key} in {gameday_id} "
-                f"({found.metric}){others}"
-            )
-            rows.append((target, found.service, GAMEDAY, said))
+    for found, count in zip(surprises.itertuples(), targets, strict=True):
+        others = f", one of {count} targets" if count > 1 else ""
+        said = f"{found.metric} moved at {found.moved_at:%H:%M} UTC during {found.experiment_key} of {found.gameday_id}{others}"
+        rows.append((found.target, found.service, GAMEDAY, said))
     return pd.DataFrame(rows, columns=["service", "follower", "origin", "evidence"])
 
 
