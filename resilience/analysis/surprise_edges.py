@@ -25,7 +25,8 @@ def of_gamedays(surprises: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for found, count in zip(surprises.itertuples(), targets, strict=True):
         others = f", one of {count} targets" if count > 1 else ""
-        said = f"{found.metric} moved at {found.moved_at:%H:%M} UTC during {found.experiment_key} of {found.gameday_id}{others}"
+        where = f"{found.experiment_key} of {found.gameday_id}{others}"
+        said = f"{found.metric} moved at {found.moved_at:%H:%M} UTC during {where}"
         rows.append((found.target, found.service, GAMEDAY, said))
     return pd.DataFrame(rows, columns=["service", "follower", "origin", "evidence"])
 
