@@ -292,7 +292,8 @@ def changed(result: GameDayResult) -> Panels:
             Panel(result.changes.text + single, drawn, table(cells, columns), _anchor("what-it-changed"))
         )
     if result.detection is not None:
-        panels.append(Panel(result.detection[2]))
+        said = f"<h3>Did people notice incidents sooner?</h3>{finding(result.detection.text)}"
+        panels.append(Panel("", body=said))
     panels.append(_history(result))
     return Panels(panels)
 
