@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from . import schema
-from .analysis import blast_radius, calendar, corrections, linking, reach
+from .analysis import blast_radius, calendar, corrections, linking, reach, roles
 from .errors import InputError
 from .store import Store, content_hash
 
@@ -206,6 +206,19 @@ def _watched(store: Store, probes: pd.DataFrame, ran: pd.DataFrame) -> pd.DataFr
     if not spans or not metrics:
         return schema.frame("series")
     return table(store, "series", where={"metric": metrics, "scope": scopes}, between=spans)
+
+
+def gameday_titles(store: Store, *, names: bool = False) -> dict[str, str]:
+    """Title of every GameDay by its id, newest first; a name of a person in it is a role unless `names`."""
+    days = table(store, "gamedays").sort_values(["held_on", "gameday_id"], ascending=False)
+    shown = dict(zip(days["gameday_id"], days["title"], strict=True))
+    if names or store.version("gameday_roles") is None:
+        return shown
+    tables = {name: table(store, name) for name in roles.TABLES}
+    for day in tables["gameday_roles"].dropna(subset="names")["gameday_id"].unique():
+        own = {name: rows[rows["gameday_id"] == day] for name, rows in tables.items()}
+        shown[day] = roles.hidden(own)["gamedays"]["title"].iloc[0]
+    return shown
 
 
 def _span(ran: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp] | None:

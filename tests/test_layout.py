@@ -57,6 +57,7 @@ FENCED: dict[str, tuple[str, ...]] = {
     "datadog_api_client": ("sources.datadog_api",),
     "deltalake": ("store",),
     "papermill": ("report",),
+    "matplotlib": ("report.slide",),
     "plotly": ("report.figures", "report.export"),
 }
 """Third-party package -> the only modules (or packages) that may name it."""

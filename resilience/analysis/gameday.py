@@ -152,6 +152,7 @@ def analyse(
         )
     around = around or Around()
     shown = dict(tables) if names else roles.hidden(tables)
+    others = list(around.others) if names else [roles.hidden(other) for other in around.others]
     gameday: dict[str, Any] = {
         str(name): value for name, value in shown["gamedays"].iloc[0].to_dict().items()
     }
@@ -170,7 +171,7 @@ def analyse(
         changed = rehearsed_cells.changes(
             experiments, shown["experiment_targets"], around.incidents, gameday["held_on"]
         )
-    earlier = [rehearsal.told(o["experiments"], o["gameday_notes"]) for o in around.others
+    earlier = [rehearsal.told(o["experiments"], o["gameday_notes"]) for o in others
                if o["gamedays"]["held_on"].iloc[0] < gameday["held_on"]]  # fmt: skip
     told = rehearsal.told(experiments, shown["gameday_notes"])
     return GameDayResult(
@@ -182,7 +183,7 @@ def analyse(
         teams=_rounded(rehearsal.survived(experiments, shown["gameday_scores"])),
         blast=dataclasses.replace(blast, table=_rounded(blast.table)),
         changes=changed and rehearsed_cells.Changes(_rounded(changed.table), changed.text, changed.verdict),
-        history=_history(experiments, around.others),
+        history=_history(experiments, others),
         detection=around.detection,
         tables=shown,
         text=_headline(gameday, table),
