@@ -140,7 +140,7 @@ def test_no_name_of_a_person_is_in_any_file_unless_asked_for(made: workspace.Wor
         for part in NAME.split():
             assert part.encode() not in path.read_bytes(), path.name
     assert b"a villain" in (made.reports / "day" / "result.json").read_bytes()
-    assert b"a villain" in (made.reports / "day" / "customer-service.csv").read_bytes()
+    assert b"A villain said" in (made.reports / "day" / "customer-service.csv").read_bytes()
     job, *_ = render.jobs(Store(made.store), made, "day", names=True)
     assert (job.parameters["names"], job.title.endswith(NAME)) == (True, True)
 
