@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 from deltalake import (
     CommitProperties,
     DeltaTable,
@@ -85,6 +86,19 @@ class Store:
         # A version written before a column existed holds nothing in it; one that is no longer known is left out.
         rows = rows.reindex(columns=list(wanted_columns)).astype(wanted_columns)
         return schema.check(table, rows.sort_values(list(schema.key(table)), ignore_index=True))
+
+    def dataset(self, table: str) -> ds.Dataset:
+        """The files of `table` to read columns and row groups of, without what `load` does for whole tables.
+
+        Texts of the key come as dictionaries. Raises InputError where the table does not exist.
+        """
+        delta = self._open(table)
+        if delta is None:
+            raise InputError(f"The store has no {table}.", where=self.root, remedy="Ingest or sync first.")
+        texts = {name for name, dtype in schema.dtypes(table).items() if dtype == "str"} & set(
+            schema.key(table)
+        )
+        return delta.to_pyarrow_dataset(parquet_read_options=ds.ParquetReadOptions(dictionary_columns=texts))
 
     def count(self, table: str, by: Sequence[str]) -> pd.DataFrame:
         """Rows per combination of the columns `by`, as column `rows`, without loading them; largest first."""

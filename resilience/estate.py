@@ -1,0 +1,58 @@
+"""Analyses of every series of the store, each computed apart where its points are read: in processes, or on a cluster.
+
+What is sent to a worker is a name of series, what comes back a small result; the caller alone assembles and writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from functools import partial
+
+from . import points
+from .analysis import grid, profile
+from .errors import InputError
+from .store import Store
+
+
+def week_profile(
+    store: Store,
+    metric: str,
+    interval_s: float,
+    zone: str,
+    *,
+    scope: str | Iterable[str] | None = None,
+    exclude: grid.Spans | None = None,
+    executor: Executor | None = None,
+) -> profile.Profile:
+    """What `analysis.profile.profile` finds in the points of `metric` at `interval_s`, without a table of them.
+
+    Arguments and refusals as there. Memory is that of a part of the series (`points.PART_ROWS`) per worker.
+    """
+    known = points.inventory(store, metric, interval_s)
+    if known.empty:
+        raise InputError(
+            f"There is no {metric} at {interval_s:g} s in the store.",
+            remedy="Choose another metric or interval, or ingest its series.",
+        )
+    if scope is not None:
+        known = grid.chosen(known, metric, scope)
+    for name in ("rollup", "unit"):
+        grid.single(known, metric, name)
+    step_us, rollup = round(interval_s * 1e6), str(known["rollup"].iloc[0])
+    profile.refuse_long(metric, step_us)
+    held = {name: list(spans) for name, spans in exclude.items()} if isinstance(exclude, dict) else exclude
+    work = partial(_weeks, zone=zone, rollup=rollup, exclude=held)
+    tasks = points.parts(store, metric, interval_s, known)
+    found = map(work, tasks) if executor is None else executor.map(work, tasks)
+    return profile.assemble(metric, zone, rollup, step_us, [week for part in found for week in part])
+
+
+def _weeks(part: points.Part, zone: str, rollup: str, exclude: grid.Spans | None) -> list[profile.Week]:
+    step_us = round(part.interval_s * 1e6)
+    return [
+        profile.week(
+            grid.of_points(scope, at, value, step_us, exclude, metric=part.metric, rollup=rollup), zone
+        )
+        for scope, at, value in points.read(part)
+    ]
