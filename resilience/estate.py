@@ -5,11 +5,11 @@ What is sent to a worker is a name of series, what comes back a small result; th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from functools import partial
 
-from . import points
+from . import points, views
 from .analysis import grid, profile
 from .errors import InputError
 from .store import Store
@@ -29,6 +29,9 @@ def week_profile(
 
     Arguments and refusals as there. Memory is that of a part of the series (`points.PART_ROWS`) per worker.
     """
+    if (store.load("corrections")["target"] == "series").any():  # of single points: read the table
+        rows = views.series_at(store, metric, interval_s)
+        return profile.profile(rows, zone, metric=metric, scope=scope, exclude=exclude, executor=executor)
     known = points.inventory(store, metric, interval_s)
     if known.empty:
         raise InputError(
@@ -41,7 +44,7 @@ def week_profile(
         grid.single(known, metric, name)
     step_us, rollup = round(interval_s * 1e6), str(known["rollup"].iloc[0])
     profile.refuse_long(metric, step_us)
-    held = {name: list(spans) for name, spans in exclude.items()} if isinstance(exclude, dict) else exclude
+    held = {name: list(spans) for name, spans in exclude.items()} if isinstance(exclude, Mapping) else exclude
     work = partial(_weeks, zone=zone, rollup=rollup, exclude=held)
     tasks = points.parts(store, metric, interval_s, known)
     found = map(work, tasks) if executor is None else executor.map(work, tasks)

@@ -20,6 +20,7 @@ from .errors import InputError
 from .store import Store
 
 NAMES = ("metric", "scope", "interval_s", "rollup", "unit")
+_BATCH_ROWS = 1 << 16
 PART_ROWS = 1 << 22  # points that are worked on at once: some 150 MB with what is made of them
 
 
@@ -35,6 +36,12 @@ class Part:
     metric: str
     interval_s: float
     scopes: tuple[str, ...]
+
+    @property
+    def ends(self) -> dict[str, tuple[Any, Any]]:
+        """Between which names its series lie."""
+        metric, interval_s = (self.metric,) * 2, (self.interval_s,) * 2
+        return {"metric": metric, "interval_s": interval_s, "scope": (self.scopes[0], self.scopes[-1])}
 
 
 @dataclass(frozen=True)
@@ -65,9 +72,11 @@ def inventory(store: Store, metric: str | None = None, interval_s: float | None 
     In order of these columns; unit is null where none is stated. Mostly read from what the files state of themselves.
     """
     version = store.version("series")
-    asked = {name: value for name, value in (("metric", metric), ("interval_s", interval_s)) if value is not None}
+    asked = {
+        name: value for name, value in (("metric", metric), ("interval_s", interval_s)) if value is not None
+    }
     told: list[pd.DataFrame] = []
-    for group in () if version is None else _index(store.root, version):
+    for group in () if version is None else _index(store.address, version):
         if not group.may_hold({name: (value, value) for name, value in asked.items()}):
             continue
         shared = group.names
@@ -79,7 +88,8 @@ def inventory(store: Store, metric: str | None = None, interval_s: float | None 
         told.append(rows.assign(**shared))
     types = dict.fromkeys(NAMES, "str") | {"interval_s": "float64", "points": "int64"}
     every = pd.concat(
-        [table[list(types)].astype(types) for table in told] or [pd.DataFrame(columns=list(types)).astype(types)]
+        [table[list(types)].astype(types) for table in told]
+        or [pd.DataFrame(columns=list(types)).astype(types)]
     )
     for name, value in asked.items():
         every = every[every[name] == value]
@@ -94,18 +104,14 @@ def parts(store: Store, metric: str, interval_s: float, known: pd.DataFrame) -> 
     sizes = known.groupby("scope")["points"].sum()
     of = (np.cumsum(sizes.to_numpy()) - 1) // PART_ROWS
     return [
-        Part(store.root, version, metric, interval_s, tuple(map(str, sizes.index[of == number])))
+        Part(store.address, version, metric, interval_s, tuple(map(str, sizes.index[of == number])))
         for number in np.unique(of)
     ]
 
 
 def read(part: Part) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Scope, times (UTC microseconds, ascending) and values (NaN where null) of each series of `part`, by scope."""
-    wanted = {
-        "metric": (part.metric, part.metric),
-        "interval_s": (part.interval_s, part.interval_s),
-        "scope": (part.scopes[0], part.scopes[-1]),
-    }
+    wanted = part.ends
     pieces: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {scope: [] for scope in part.scopes}
     for groups in _runs(g for g in _index(part.root, part.version) if g.may_hold(wanted)):
         names = groups[0].names
@@ -132,6 +138,53 @@ def _joined(pieces: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np
         order = np.argsort(at, kind="stable")
         at, value = at[order], value[order]
     return at, value
+
+
+def compact(store: Store) -> int:
+    """Writes the files of the series table anew, series by series in order of time; how many points there are.
+
+    Nothing that they say changes. It takes memory for a part of the series, not for all. Raises InputError as
+    `Store.rewrite` does.
+    """
+    known = inventory(store)
+    if known.empty:
+        return 0
+    store.rewrite("series", _in_order(store, known))
+    return int(known["points"].sum())
+
+
+def _in_order(store: Store, known: pd.DataFrame) -> Iterator[pa.RecordBatch]:
+    version = store.version("series") or 0
+    plain = pa.schema(
+        [
+            field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field
+            for field in store.dataset("series").schema
+        ]
+    )
+    for (metric, interval_s), series in known.groupby(["metric", "interval_s"]):
+        for part in parts(store, str(metric), float(interval_s), series):
+            groups = [g for g in _index(store.address, version) if g.may_hold(part.ends)]
+            tables = [_of(part, _read([group], plain.names)) for group in groups]
+            rows = pa.concat_tables(tables).unify_dictionaries()
+            (scopes, scope), (rollups, rollup) = _codes(rows["scope"]), _codes(rows["rollup"])
+            at = rows["at"].cast(pa.int64()).to_numpy()
+            order = np.lexsort((at, _ranks(rollups)[rollup], _ranks(scopes)[scope]))
+            for first in range(0, len(order), _BATCH_ROWS):
+                batch = rows.take(order[first : first + _BATCH_ROWS]).cast(plain)
+                yield from batch.combine_chunks().to_batches()
+
+
+def _of(part: Part, rows: pa.Table) -> pa.Table:
+    """Those of `rows` that belong to `part`."""
+    metrics, metric = _codes(rows["metric"])
+    scopes, scope = _codes(rows["scope"])
+    kept = np.isin(metrics, [part.metric])[metric] & np.isin(scopes, part.scopes)[scope]
+    kept &= rows["interval_s"].to_numpy() == part.interval_s
+    return rows if kept.all() else rows.filter(pa.array(kept))
+
+
+def _ranks(names: list[str]) -> np.ndarray:
+    return np.argsort(np.argsort(np.array(names, dtype=object)))
 
 
 @lru_cache(maxsize=2)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import (
+    ColumnProperties,
     CommitProperties,
     DeltaTable,
     QueryBuilder,
@@ -39,6 +42,8 @@ _RETENTION = {
     "delta.deletedFileRetentionDuration": "interval 36500 days",
 }
 _ATTEMPTS = 30
+_GROUP_ROWS = 1 << 18
+_FILE_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,11 @@ class Store:
     def __init__(self, root: str | Path, versions: Mapping[str, int] | None = None) -> None:
         self.root = str(root)
         self._pinned = dict(versions or {})
+
+    @property
+    def address(self) -> str:
+        """`root` as another process is told it."""
+        return self.root if "://" in self.root else str(Path(self.root).absolute())
 
     def load(
         self,
@@ -90,14 +100,12 @@ class Store:
     def dataset(self, table: str) -> ds.Dataset:
         """The files of `table` to read columns and row groups of, without what `load` does for whole tables.
 
-        Texts of the key come as dictionaries. Raises InputError where the table does not exist.
+        Texts come as dictionaries. Raises InputError where the table does not exist.
         """
         delta = self._open(table)
         if delta is None:
             raise InputError(f"The store has no {table}.", where=self.root, remedy="Ingest or sync first.")
-        texts = {name for name, dtype in schema.dtypes(table).items() if dtype == "str"} & set(
-            schema.key(table)
-        )
+        texts = {name for name, dtype in schema.dtypes(table).items() if dtype == "str"}
         return delta.to_pyarrow_dataset(parquet_read_options=ds.ParquetReadOptions(dictionary_columns=texts))
 
     def count(self, table: str, by: Sequence[str]) -> pd.DataFrame:
@@ -194,6 +202,55 @@ class Store:
         delta = self._open(table)
         return None if delta is None else delta.version()
 
+    def rewrite(self, table: str, ordered: Iterable[pa.RecordBatch]) -> Commit:
+        """Puts the rows of `table` into new files in the order given, all or nothing; none may be missing.
+
+        What they say is unchanged, and old versions stay readable. Raises InputError where the table changed meanwhile or
+        rows would be lost or made; nothing is committed then.
+        """
+        delta = self._open(table)
+        if delta is None:
+            return Commit(table, 0, 0, 0, None)
+        columns = pa.schema(delta.schema().to_arrow())
+        held = int(pc.sum(pa.table(delta.get_add_actions(flatten=True))["num_records"]).as_py() or 0)
+        count = 0
+
+        def counted() -> Iterator[pa.RecordBatch]:
+            nonlocal count
+            rows = iter(ordered)
+            with ThreadPoolExecutor(
+                1
+            ) as apart:  # the writer calls from where the library cannot read as well
+                coming = apart.submit(next, rows, None)
+                while (batch := coming.result()) is not None:
+                    coming = apart.submit(next, rows, None)
+                    count += len(batch)
+                    yield batch
+            if count != held:
+                raise _LostError
+
+        try:
+            write_deltalake(
+                delta,
+                pa.RecordBatchReader.from_batches(columns, counted()),
+                mode="overwrite",
+                target_file_size=_FILE_BYTES,
+                **_how(table, delta, {}),
+            )
+        except (CommitFailedError, DeltaError, _LostError, pa.ArrowInvalid) as error:
+            remedy = "Nothing was changed; run the command again while nobody else writes."
+            raise InputError(
+                f"The files of {table} could not be put in order: {str(error)[:200] or 'rows differ'}",
+                where=self.root,
+                remedy=remedy,
+            ) from error
+        return Commit(table, 0, 0, 0, delta.version())
+
+    def identity(self, table: str) -> str | None:
+        """The id that `table` was given when it was made, whoever reads it; None where it does not exist."""
+        delta = self._open(table)
+        return None if delta is None else str(delta.metadata().id)
+
     def versions(self) -> dict[str, int]:
         """Versions of all tables that exist, by name."""
         found = {table: self.version(table) for table in schema.TABLES}
@@ -261,10 +318,7 @@ class Store:
         ]:
             delta.alter.add_columns(new)  # a store of an earlier version of this software
         keys = schema.key(table)
-        how = {
-            "writer_properties": WriterProperties(compression="ZSTD"),
-            "commit_properties": _properties(delta, marks),
-        }
+        how = _how(table, delta, marks)
         if not (stale and stale[1]) and not _may_hold(
             delta, rows, keys
         ):  # nothing to compare with: no file is read
@@ -321,6 +375,23 @@ def _forward(delta: DeltaTable, marks: Mapping[str, int]) -> dict[str, int]:
 def _properties(delta: DeltaTable, marks: Mapping[str, int]) -> CommitProperties:
     moved = [Transaction(name, at) for name, at in sorted(_forward(delta, marks).items())]
     return CommitProperties(max_commit_retries=0, app_transactions=moved or None)
+
+
+def _how(table: str, delta: DeltaTable, marks: Mapping[str, int]) -> dict[str, Any]:
+    """How files are written: measured in docs/decisions/0007-layout-of-series.md."""
+    columns = None
+    if "at" in schema.key(table):  # times that follow one another are kept as their differences
+        columns = {"at": ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")}
+    return {
+        "writer_properties": WriterProperties(
+            compression="ZSTD", max_row_group_size=_GROUP_ROWS, column_properties=columns
+        ),
+        "commit_properties": _properties(delta, marks),
+    }
+
+
+class _LostError(Exception):
+    """Rows that were written are not those that the table has."""
 
 
 def _pause(attempt: int) -> None:
