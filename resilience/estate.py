@@ -6,13 +6,16 @@ What is sent to a worker is a name of series, what comes back a small result; th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 
 from . import points, views
 from .analysis import grid, profile
 from .errors import InputError
 from .store import Store
+
+THREADS = 2  # of one process: most of the time goes into reading and sorting, which hold no lock
 
 
 def week_profile(
@@ -47,8 +50,9 @@ def week_profile(
     held = {name: list(spans) for name, spans in exclude.items()} if isinstance(exclude, Mapping) else exclude
     work = partial(_weeks, zone=zone, rollup=rollup, exclude=held)
     tasks = points.parts(store, metric, interval_s, known)
-    found = map(work, tasks) if executor is None else executor.map(work, tasks)
-    return profile.assemble(metric, zone, rollup, step_us, [week for part in found for week in part])
+    with nullcontext(executor) if executor is not None else ThreadPoolExecutor(THREADS) as pool:
+        found = [week for part in pool.map(work, tasks) for week in part]
+    return profile.assemble(metric, zone, rollup, step_us, found)
 
 
 def _weeks(part: points.Part, zone: str, rollup: str, exclude: grid.Spans | None) -> list[profile.Week]:

@@ -6,6 +6,7 @@ Files state the smallest and largest value of each column per row group. Where a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,14 +15,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.dataset as ds
+import pyarrow.fs as fs
+import pyarrow.parquet as pq
 
+from . import schema
 from .errors import InputError
 from .store import Store
 
 NAMES = ("metric", "scope", "interval_s", "rollup", "unit")
+_AT = pa.timestamp("us", "UTC")
+_TEXTS = {name for name, dtype in schema.dtypes("series").items() if str(dtype) == "str"}
 _BATCH_ROWS = 1 << 16
-PART_ROWS = 1 << 22  # points that are worked on at once: some 150 MB with what is made of them
+PART_ROWS = 1 << 21  # points that are worked on at once: some 100 MB with what is made of them
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,34 @@ class Part:
         return {"metric": metric, "interval_s": interval_s, "scope": (self.scopes[0], self.scopes[-1])}
 
 
+@dataclass(frozen=True, eq=False)
+class _File:
+    """A file of the table; its footer is read once."""
+
+    where: fs.FileSystem
+    name: str
+    footer: pq.FileMetaData
+
+    def read(self, groups: list[int], columns: list[str]) -> pa.Table:
+        """Columns of row groups, in this order; a column that an older file does not have is null."""
+        there = set(self.footer.schema.names)
+        texts = [name for name in columns if name in _TEXTS]
+        with self.where.open_input_file(self.name) as opened:
+            file = pq.ParquetFile(opened, metadata=self.footer, read_dictionary=texts, pre_buffer=False)
+            wanted = [name for name in columns if name in there]
+            rows = file.read_row_groups(groups, columns=wanted, use_threads=False)
+        for name in columns:
+            if name not in there:
+                empty = pa.nulls(len(rows), pa.string()).dictionary_encode()
+                rows = rows.append_column(name, empty)
+        return rows.select(columns)
+
+
 @dataclass(frozen=True)
 class _Group:
     """A row group of a file, and between which ends the file states its NAMES to lie (absent: unknown)."""
 
-    file: ds.ParquetFileFragment
+    file: _File
     number: int
     rows: int
     ends: dict[str, tuple[Any, Any]]
@@ -75,25 +103,23 @@ def inventory(store: Store, metric: str | None = None, interval_s: float | None 
     asked = {
         name: value for name, value in (("metric", metric), ("interval_s", interval_s)) if value is not None
     }
-    told: list[pd.DataFrame] = []
+    counts: Counter[tuple[Any, ...]] = Counter()
     for group in () if version is None else _index(store.address, version):
         if not group.may_hold({name: (value, value) for name, value in asked.items()}):
             continue
         shared = group.names
         if mixed := [name for name in NAMES if name not in shared]:
-            counts = _read([group], mixed).group_by(mixed).aggregate([([], "count_all")])
-            rows = counts.rename_columns([*mixed, "points"]).to_pandas()
+            rows = _read([group], mixed).group_by(mixed).aggregate([([], "count_all")]).to_pydict()
+            for *own, n in zip(*(rows[name] for name in mixed), rows["count_all"], strict=True):
+                names = shared | dict(zip(mixed, own, strict=True))
+                counts[tuple(names[name] for name in NAMES)] += n
         else:
-            rows = pd.DataFrame({"points": [group.rows]})
-        told.append(rows.assign(**shared))
-    types = dict.fromkeys(NAMES, "str") | {"interval_s": "float64", "points": "int64"}
-    every = pd.concat(
-        [table[list(types)].astype(types) for table in told]
-        or [pd.DataFrame(columns=list(types)).astype(types)]
-    )
+            counts[tuple(shared[name] for name in NAMES)] += group.rows
+    found = pd.DataFrame([(*names, n) for names, n in counts.items()], columns=[*NAMES, "points"])
+    found = found.astype(dict.fromkeys(NAMES, "str") | {"interval_s": float, "points": "int64"})
     for name, value in asked.items():
-        every = every[every[name] == value]
-    return every.groupby(list(NAMES), dropna=False, as_index=False)["points"].sum()
+        found = found[found[name] == value]
+    return found.sort_values(list(NAMES), ignore_index=True)
 
 
 def parts(store: Store, metric: str, interval_s: float, known: pd.DataFrame) -> list[Part]:
@@ -157,15 +183,15 @@ def _in_order(store: Store, known: pd.DataFrame) -> Iterator[pa.RecordBatch]:
     version = store.version("series") or 0
     plain = pa.schema(
         [
-            field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field
-            for field in store.dataset("series").schema
+            (name, pa.string() if name in _TEXTS else _AT if name == "at" else pa.float64())
+            for name in schema.dtypes("series")
         ]
     )
     for (metric, interval_s), series in known.groupby(["metric", "interval_s"]):
         for part in parts(store, str(metric), float(interval_s), series):
             groups = [g for g in _index(store.address, version) if g.may_hold(part.ends)]
-            tables = [_of(part, _read([group], plain.names)) for group in groups]
-            rows = pa.concat_tables(tables).unify_dictionaries()
+            rows = pa.concat_tables([_of(part, _read([group], plain.names)) for group in groups])
+            rows = rows.unify_dictionaries()
             (scopes, scope), (rollups, rollup) = _codes(rows["scope"]), _codes(rows["rollup"])
             at = rows["at"].cast(pa.int64()).to_numpy()
             order = np.lexsort((at, _ranks(rollups)[rollup], _ranks(scopes)[scope]))
@@ -190,10 +216,13 @@ def _ranks(names: list[str]) -> np.ndarray:
 @lru_cache(maxsize=2)
 def _index(root: str, version: int) -> list[_Group]:
     """Every row group of the table, file by file."""
+    where, names = Store(root, {"series": version}).files("series")
     found = []
-    for file in Store(root, {"series": version}).dataset("series").get_fragments():
-        about = file.metadata
-        place = {about.schema.column(i).path: i for i in range(about.num_columns)}
+    for path in names:
+        with where.open_input_file(path) as opened:
+            about = pq.ParquetFile(opened).metadata
+        file = _File(where, path, about)
+        place = {name: i for i, name in enumerate(about.schema.names)}
         for number in range(about.num_row_groups):
             group = about.row_group(number)
             ends = {}
@@ -227,11 +256,11 @@ def _runs(groups: Iterable[_Group]) -> Iterator[list[_Group]]:
 
 
 def _read(groups: list[_Group], columns: list[str]) -> pa.Table:
-    return groups[0].file.subset(row_group_ids=[group.number for group in groups]).to_table(columns=columns)
+    return groups[0].file.read([group.number for group in groups], columns)
 
 
 def _arrays(rows: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    return rows["at"].cast(pa.int64()).to_numpy(), rows["value"].to_numpy()
+    return rows["at"].cast(_AT).cast(pa.int64()).to_numpy(), rows["value"].to_numpy()
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:

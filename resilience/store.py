@@ -14,13 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
+import pyarrow.fs as fs
 from deltalake import (
     ColumnProperties,
     CommitProperties,
@@ -32,6 +32,7 @@ from deltalake import (
 )
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.fs import DeltaStorageHandler
 
 from . import schema
 from .errors import InputError
@@ -44,7 +45,7 @@ _RETENTION = {
 Span = tuple[datetime | pd.Timestamp, datetime | pd.Timestamp]
 _ATTEMPTS = 30
 _GROUP_ROWS = 1 << 18
-_FILE_BYTES = 256 << 20
+FILE_BYTES = 256 << 20
 _KEPT_BYTES = 8_000_000  # on disk; a smaller table, at a version that cannot change, is read once
 
 
@@ -103,16 +104,18 @@ class Store:
             conditions.append(f"({within or 'FALSE'})")
         return _read(table, delta, f" WHERE {' AND '.join(conditions)}" if conditions else "")
 
-    def dataset(self, table: str) -> ds.Dataset:
-        """The files of `table` to read columns and row groups of, without what `load` does for whole tables.
+    def files(self, table: str) -> tuple[fs.FileSystem, list[str]]:
+        """Where the Parquet files of `table` are, and their names there, for reading row groups of them.
 
-        Texts come as dictionaries. Raises InputError where the table does not exist.
+        Raises InputError where the table does not exist.
         """
-        delta = self._open(table)
+        delta = self._reading(table)
         if delta is None:
             raise InputError(f"The store has no {table}.", where=self.root, remedy="Ingest or sync first.")
-        texts = {name for name, dtype in schema.dtypes(table).items() if dtype == "str"}
-        return delta.to_pyarrow_dataset(parquet_read_options=ds.ParquetReadOptions(dictionary_columns=texts))
+        names = sorted(pa.table(delta.get_add_actions(flatten=True))["path"].to_pylist())
+        if "://" not in self.root:
+            return fs.LocalFileSystem(), [f"{self.root}/{table}/{unquote(name)}" for name in names]
+        return fs.PyFileSystem(DeltaStorageHandler.from_table(delta)), names
 
     def count(self, table: str, by: Sequence[str]) -> pd.DataFrame:
         """Rows per combination of the columns `by`, as column `rows`, without loading them; largest first."""
@@ -231,7 +234,8 @@ class Store:
                 while (batch := coming.result()) is not None:
                     coming = apart.submit(next, rows, None)
                     count += len(batch)
-                    yield batch
+                    rows_of = pa.Table.from_batches([batch]).select(columns.names).cast(columns)
+                    yield from rows_of.to_batches()
             if count != held:
                 raise _LostError
 
@@ -240,8 +244,9 @@ class Store:
                 delta,
                 pa.RecordBatchReader.from_batches(columns, counted()),
                 mode="overwrite",
-                target_file_size=_FILE_BYTES,
-                **_how(table, delta, {}),
+                target_file_size=FILE_BYTES,
+                writer_properties=layout(table),
+                commit_properties=_properties(delta, {}),
             )
         except (CommitFailedError, DeltaError, _LostError, pa.ArrowInvalid) as error:
             remedy = "Nothing was changed; run the command again while nobody else writes."
@@ -340,7 +345,7 @@ class Store:
         ]:
             delta.alter.add_columns(new)  # a store of an earlier version of this software
         keys = schema.key(table)
-        how = _how(table, delta, marks)
+        how = {"writer_properties": layout(table), "commit_properties": _properties(delta, marks)}
         if not (stale and stale[1]) and not _may_hold(
             delta, rows, keys
         ):  # nothing to compare with: no file is read
@@ -425,17 +430,12 @@ def _properties(delta: DeltaTable, marks: Mapping[str, int]) -> CommitProperties
     return CommitProperties(max_commit_retries=0, app_transactions=moved or None)
 
 
-def _how(table: str, delta: DeltaTable, marks: Mapping[str, int]) -> dict[str, Any]:
-    """How files are written: measured in docs/decisions/0007-layout-of-series.md."""
+def layout(table: str) -> WriterProperties:
+    """How files of `table` are written: measured in docs/decisions/0007-layout-of-series.md."""
     columns = None
     if "at" in schema.key(table):  # times that follow one another are kept as their differences
         columns = {"at": ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")}
-    return {
-        "writer_properties": WriterProperties(
-            compression="ZSTD", max_row_group_size=_GROUP_ROWS, column_properties=columns
-        ),
-        "commit_properties": _properties(delta, marks),
-    }
+    return WriterProperties(compression="ZSTD", max_row_group_size=_GROUP_ROWS, column_properties=columns)
 
 
 class _LostError(Exception):

@@ -15,6 +15,7 @@ from ..errors import InputError, RefusedError
 
 SLOTS = 168  # hours of a week; 0 is Monday 00:00 local
 GRID_FACTOR = 1000  # more intervals than this per point is an error of the clock, not a gap
+FALLS, _PREFIX = 0.02, 1 << 16  # largest share of falls that are resets of a count
 QUARTER_US, HOUR_US, DAY_US, WEEK_US = 900_000_000, 3_600_000_000, 86_400_000_000, 604_800_000_000
 MONDAY_US = 3 * DAY_US  # 1970-01-01 was a Thursday
 
@@ -216,12 +217,15 @@ def _refuse_counter(metric: str, rollup: str, grid: Grid) -> None:
     """A cumulative counter: it rises nearly always, and falls to nearly nothing where it was reset."""
     if rollup in ("sum", "count"):
         return
+    begin = grid.value[: _PREFIX + 1]
+    if (begin[1:] < begin[:-1]).sum() > FALLS * len(grid.value):  # no need to look further
+        return
     value = grid.value[~np.isnan(grid.value)]
     if len(value) < 48:
         return
     change = np.diff(value)
     falls = change < 0
-    if not 0 < falls.sum() <= 0.02 * len(change):
+    if not 0 < falls.sum() <= FALLS * len(change):
         return
     resets = falls & (value[1:] <= 0.1 * value[:-1])
     if falls.sum() == resets.sum() and (change > 0).mean() > 0.8:

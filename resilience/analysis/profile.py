@@ -101,7 +101,12 @@ def week(grid: Grid, zone: str) -> Week:
     quantiles, n = row_quantiles(table, levels)
     missing = total - excluded - n
     ends = grid.scope, grid.start_us, grid.end_us
-    return Week(*ends, quantiles, n, missing.astype(float), excluded, float(np.nansum(value)), peak)
+    return Week(*ends, quantiles, n, missing.astype(float), excluded, _total(value), peak)
+
+
+def _total(value: np.ndarray) -> float:
+    total = float(value.sum())
+    return float(np.nansum(value)) if np.isnan(total) else total  # which copies
 
 
 def _folded(grid: Grid, value: np.ndarray, zone: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -176,7 +181,7 @@ def _scattered(grid: Grid, value: np.ndarray, zone: str, levels: np.ndarray, pea
         missing[:] = np.nan
     excluded = np.bincount(slot[cut], minlength=SLOTS)
     ends = grid.scope, grid.start_us, grid.end_us
-    return Week(*ends, quantiles, n, missing, excluded, float(np.nansum(value)), peak)
+    return Week(*ends, quantiles, n, missing, excluded, _total(value), peak)
 
 
 def assemble(metric: str, zone: str, rollup: str, step_us: int, weeks: list[Week]) -> Profile:
