@@ -130,8 +130,8 @@ def measure(services: int, metrics: Sequence[str], jobs: int) -> float:
     against = [statistics.median(run[0] / run[i] for run in runs) for i in (1, 2)]
     print(
         f"week of {services * len(metrics)} series, {points / 1e6:.0f} M points in {size:.0f} MB: {ours:.1f} s, peak of "
-        f"memory {peak:.0f} MB; plain read {arrow:.1f} s with pyarrow ({against[0]:.1f}x that), {engine:.1f} s with DataFusion "
-        f"({against[1]:.1f}x)",
+        f"memory {peak:.0f} MB; plain read {arrow:.1f} s with pyarrow ({against[0]:.1f}x that), {engine:.1f} s with "
+        f"DataFusion ({against[1]:.1f}x)",
         flush=True,
     )
     return ours / points
