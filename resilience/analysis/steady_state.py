@@ -15,7 +15,7 @@ VERDICTS = ("held", "deviated", "inconclusive")
 WINDOWS = ("before", "during", "after")
 MIN_COVERAGE = 0.8  # share of a window's intervals that must hold a value before the window says anything
 
-_STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {
+STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {
     "mean": np.mean,
     "median": np.median,
     "min": np.min,
@@ -85,7 +85,7 @@ def _measure(points: pd.DataFrame, start: Any, end: Any, statistic: str) -> tupl
     values = inside["value"].dropna().to_numpy()
     expected = max(len(inside), int((end - start) / interval) - 1, 1)
     enough = len(values) >= (expected if statistic == "sum" else MIN_COVERAGE * expected)
-    value = float(_STATISTICS[statistic](values)) if enough and len(values) else float("nan")
+    value = float(STATISTICS[statistic](values)) if enough and len(values) else float("nan")
     return value, len(values), expected
 
 
