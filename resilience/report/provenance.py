@@ -69,9 +69,10 @@ def read(folder: Path) -> dict[str, Any] | None:
     """Provenance of the report in `folder`; None where there is none that can be read."""
     try:
         found = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and {"inputs", "outputs", "versions"} <= found.keys() else None
+    parts = ("inputs", "outputs", "versions")
+    return found if isinstance(found, dict) and all(isinstance(found.get(p), dict) for p in parts) else None
 
 
 def altered(folder: Path, made: Mapping[str, Any]) -> list[str]:
