@@ -117,7 +117,7 @@ rollup: avg
 metrics: [{name: cpu, metric: cpu}, {name: mem, metric: mem}]
 """
 LONG = "ts,name,value,host\n1577836800000,cpu,0.5,a\n1577836860000,cpu,0.75,a\n1577836800000,mem,12,b\n"
-MADE = b'{"versions": {"series": 3}, "inputs": {"series": {"version": 3, "hash": "0"}}, "outputs": {"report.html": "00"}}'
+MADE = b'{"versions": {"series": 3}, "inputs": "00", "outputs": {"report.html": "00"}}'
 MANIFEST = b'{"kind":"slos","sha256":"00","request":{"a":1}}\n'
 ACTED = {
     "activity": {"type": "action", "name": "kill"},

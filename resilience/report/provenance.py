@@ -71,16 +71,24 @@ def read(folder: Path) -> dict[str, Any] | None:
         found = json.loads((folder / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    parts = ("inputs", "outputs", "versions")
-    return found if isinstance(found, dict) and all(isinstance(found.get(p), dict) for p in parts) else None
+    wanted = {"inputs": str, "outputs": dict, "versions": dict}
+    fits = isinstance(found, dict) and all(isinstance(found.get(name), kind) for name, kind in wanted.items())
+    return found if fits else None
 
 
 def altered(folder: Path, made: Mapping[str, Any]) -> list[str]:
     """Files of a report that are not as they were made."""
+
+    def digest(name: str) -> str | None:
+        try:
+            return sha256((folder / name).read_bytes())
+        except (OSError, ValueError):  # gone, or a name that no file can have
+            return None
+
     return [
         name
-        for name, digest in sorted(made["outputs"].items())
-        if not (folder / name).is_file() or sha256((folder / name).read_bytes()) != digest
+        for name, made_as in sorted(made["outputs"].items())
+        if digest(name) != made_as or made_as is None
     ]
 
 
