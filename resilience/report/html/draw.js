@@ -27,6 +27,7 @@
       if (!addresses[i] || (/^[a-z][a-z0-9+.-]*:/i.test(addresses[i]) && !/^https?:/i.test(addresses[i]))) return;
       const about = { href: addresses[i], target: "_blank", rel: "noopener", tabindex: "-1" }; // the table has the same links
       Object.entries(about).forEach(([name, value]) => dot.setAttribute(name, value));
+      plot.setAttribute("role", "group"); // an image cannot hold links
     });
   };
   for (const plot of plots) {
