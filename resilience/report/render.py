@@ -11,6 +11,7 @@ import ctypes
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -174,6 +175,15 @@ def make(
         outputs = {path.name: provenance.sha256(path.read_bytes()) for path in sorted(folder.iterdir())}
         _write(folder / provenance.FILE, _dump({**about, "outputs": outputs}))
     return html, error
+
+
+def numbers(
+    notebook: Path, about: dict[str, Any], store: Store, *, seconds: int = CELL_SECONDS
+) -> tuple[dict[str, Any], str]:
+    """What a report would hold in its result.json, without making its page; and the error, if any."""
+    with tempfile.TemporaryDirectory() as folder:
+        executed, error = _execute(notebook, about["parameters"], store, Path(folder), seconds)
+    return _result(executed), error
 
 
 def _stale(final: Path, about: Mapping[str, Any]) -> tuple[str, ...]:
