@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_causes import reading, store_of, workspace_here
-from .errors import InputError
-from .terminal import show
+from ..errors import InputError
+from ..terminal import show
+from .common import reading, store_at, workspace_here
 
 if TYPE_CHECKING:
-    from .sources.slack_export import Channel
+    from ..sources.slack_export import Channel
 
 _PATH = click.Path(path_type=Path)
 _STYLES, _PLACES = ("informed", "uninformed"), ("production", "staging", "isolated")
@@ -36,7 +36,7 @@ def new(
     gameday_id: str, title: str | None, date: str | None, zone: str | None, style: str | None, environment: str | None
 ) -> None:  # fmt: skip
     """Write data/gamedays/GAMEDAY_ID/gameday.yml with every field, each with its meaning, to be filled."""
-    from .sources import gameday_draft
+    from ..sources import gameday_draft
 
     file, where = _file(gameday_id), zone or workspace_here().zone
     given = {
@@ -71,7 +71,7 @@ def imported(
 
     Journals give experiments, Slack gives votes by reaction and timelines by message. A person finishes the file.
     """
-    from .sources import chaos_journal, gameday_import, slack_export
+    from ..sources import chaos_journal, gameday_import, slack_export
 
     file, where = _file(gameday_id), _zone(zone or workspace_here().zone)
     stated = dict(_reaction(one) for one in reactions)
@@ -104,10 +104,10 @@ def listed(root: str | None, form: str) -> None:
     """GameDays in the store, each with its experiments and their verdicts."""
     import pandas as pd
 
-    from . import views
-    from .analysis import gameday as analysis
+    from .. import views
+    from ..analysis import gameday as analysis
 
-    store = store_of(root)
+    store = store_at(root)
     days = store.load("gamedays").sort_values(["held_on", "gameday_id"])
     rows: list[dict[Any, Any]] = []
     for day in days.itertuples():
@@ -133,10 +133,10 @@ def postmortem(
 
     `resilience ingest` reads it back as a drill, which is never pooled with incidents.
     """
-    from . import views
-    from .report import postmortem as report
+    from .. import views
+    from ..report import postmortem as report
 
-    tables = views.gameday_tables(store_of(root).pinned(), gameday_id)
+    tables = views.gameday_tables(store_at(root).pinned(), gameday_id)
     ran = tables["experiments"].dropna(subset="fault_started_at").sort_values("position")
     keys = (
         [experiment_key] if experiment_key else list(ran.loc[ran["outcome"] != "not_run", "experiment_key"])
@@ -153,7 +153,7 @@ def postmortem(
 
 
 def _file(gameday_id: str) -> Path:
-    from .sources import gamedays
+    from ..sources import gamedays
 
     file = workspace_here().root / "data" / "gamedays" / gamedays.checked_id(gameday_id) / "gameday.yml"
     if file.exists():
