@@ -85,6 +85,7 @@ class Taxonomy:
     mechanisms: tuple[Entry, ...]
     unknown: Entry
     written_from: tuple[str, ...]  # names of the corpora that were read when the phrases were written
+    renamed: dict[str, str]  # old name of a class -> its name of today
     _index: dict[str, list[_Pattern]] = field(repr=False, compare=False)
 
     @property
@@ -183,12 +184,18 @@ def parse(text: str, where: str = "taxonomy") -> Taxonomy:
         }
         version = str(given["version"])
         read = _texts(given, "written_from")
+        renamed = {str(old): str(new) for old, new in (given.get("renamed") or {}).items()}
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"This is not a taxonomy: {error!r:.200}.", where=where, remedy=remedy) from None
     classes = tuple(entry for entry in entries["classes"] if entry.name != UNKNOWN)
     unknown = [entry for entry in entries["classes"] if entry.name == UNKNOWN]
     if len(classes) < 2 or not unknown:
         raise InputError("A taxonomy needs two classes and unknown.", where=where, remedy=remedy)
+    names = {entry.name for entry in (*classes, *unknown)}
+    for old, new in renamed.items():
+        if old in names or new not in names:
+            raise InputError(f"'{old}' cannot have been renamed to '{new}'.", where=where,
+                             remedy="Left: a name that is gone; right: a class of this version.")  # fmt: skip
     index: dict[str, list[_Pattern]] = defaultdict(list)
     for entry in (*classes, *entries["mechanisms"]):
         for phrases, weight in ((entry.phrases, 1.0), (entry.hints, HINT)):
@@ -204,7 +211,7 @@ def parse(text: str, where: str = "taxonomy") -> Taxonomy:
                         f"'{phrase}' of {entry.name} cannot be matched.", where=where, remedy=remedy
                     )
                 index[pattern[0]].append((pattern, entry.name, weight))
-    return Taxonomy(version, classes, entries["mechanisms"], unknown[0], read, dict(index))
+    return Taxonomy(version, classes, entries["mechanisms"], unknown[0], read, renamed, dict(index))
 
 
 _LISTS = ("examples", "phrases", "hints")
