@@ -22,6 +22,7 @@ from .word_vectors import WordVectors
 
 MIN_LABELS = 30  # below this there is too little to calibrate with, and the combination is used as it stands
 PLENTY = 600  # labels of which a third, held out once, is enough to calibrate with
+MOST_CHARACTERS = 100_000  # that are read of a text
 FEW_ROWS = 700  # up to which the inner products of all rows are cheap
 EARNED = 30  # labels at which the words of reports have earned half of the weight that they end with
 EVIDENCE = (
@@ -94,7 +95,7 @@ class CauseClassifier(ClassifierMixin, BaseEstimator):
             told = (entry.definition, *entry.examples, " ".join(entry.phrases).replace("*", " "))
             stand_ins += told
             owners += [int(np.searchsorted(self.classes_, entry.name))] * len(told)
-        own = [str(texts[int(i)]) for i in kept]
+        own = _read([texts[int(i)] for i in kept])
         self._vectors = WordVectors(MOST_TERMS)
         every = self._vectors.fit_transform([*stand_ins, *own])
         self._taxonomy_words, words = every[: len(stand_ins)], every[len(stand_ins) :]
@@ -114,7 +115,7 @@ class CauseClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Probability of each of `classes_` (columns) that it is the main cause, for each text (rows)."""
         check_is_fitted(self)
-        own = [str(text) for text in texts]
+        own = _read(texts)
         if not own:
             return np.empty((0, len(self.classes_)))
         scores = self._scores(self._phrases(own), self._vectors.transform(own))
@@ -145,20 +146,19 @@ class CauseClassifier(ClassifierMixin, BaseEstimator):
         """For each text, the words in it that speak most for the class named beside it, joined by '; '."""
         check_is_fitted(self)
         taxonomy = self.taxonomy or packaged()
+        own = _read(texts)
         names = self._vectors.words
-        vectors = (
-            self._vectors.transform([str(text) for text in texts])[:, : len(names)] if len(texts) else []
-        )
+        vectors = self._vectors.transform(own)[:, : len(names)] if own else []
         told = []
-        for i, (text, name) in enumerate(zip(texts, classes, strict=True)):
+        for i, (hits, name) in enumerate(zip(taxonomy.hits_of(own), classes, strict=True)):
             found: dict[str, float] = {}
-            for hit in taxonomy.hits(str(text)):
+            for hit in hits:
                 if hit.failure_class == name:
                     found[hit.words] = found.get(hit.words, 0.0) + hit.weight
             ranked = sorted(found, key=lambda words: (-found[words], words))
             if name in self.classes_ and self.n_labels_:
                 row = vectors[i]
-                pull = row.data * self._models[1].coef_[np.searchsorted(self.classes_, name), row.indices]
+                pull = row.data * self._word_weights(str(name))[row.indices]
                 strong = [
                     str(names[row.indices[j]])
                     for j in np.argsort(-pull, kind="stable")[:top]
@@ -167,6 +167,12 @@ class CauseClassifier(ClassifierMixin, BaseEstimator):
                 ranked += [words for words in strong if not any(words in seen for seen in ranked)]
             told.append("; ".join(ranked[:top]))
         return told
+
+    def _word_weights(self, name: str) -> np.ndarray:
+        """What each word speaks for the class `name`; of two classes the model holds one row, for the second."""
+        rows = self._models[1].coef_
+        place = int(np.searchsorted(self.classes_, name))
+        return np.asarray(rows[place] if len(rows) > 1 else rows[0] * (1 if place else -1))
 
     def _phrases(self, texts: Sequence[str]) -> np.ndarray:
         place = {name: i for i, name in enumerate(self.classes_)}
@@ -227,6 +233,10 @@ class CauseClassifier(ClassifierMixin, BaseEstimator):
         found = _softmax(scores / temperature)
         curve = calibration.risk_coverage(found.max(axis=1), found.argmax(axis=1) == y, weight)
         return temperature, calibration.threshold(curve, self.unknown_cost, THRESHOLDS)
+
+
+def _read(texts: Sequence[str]) -> list[str]:
+    return [str(text)[:MOST_CHARACTERS] for text in texts]
 
 
 def _fit_wide(model: LogisticRegression, x: sparse.csr_matrix, y: np.ndarray, weight: np.ndarray) -> None:

@@ -341,6 +341,7 @@ def _text(table: pd.DataFrame, given: Labelled, n: int, taxonomy: Taxonomy) -> s
         says.append(f"{unknown} report(s) that people call unknown are not scored.")
     if not (table["setting"] == TEMPORAL).any():
         says.append("No temporal hold-out: too few labelled reports have a date.")
-    if could := sum(mark is True for mark in given.read):
+    scored = [mark for mark, cause in zip(given.read, given.cause, strict=True) if cause != UNKNOWN]
+    if could := sum(mark is True for mark in scored):
         says.append(f"{could} of these could be read by the author of the rules: scores on them flatter.")
     return " ".join(says)
