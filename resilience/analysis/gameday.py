@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -68,11 +69,11 @@ class GameDayResult:
         counted = [int(n) for n in known if pd.notna(n)]
         return sum(counted) if counted else None
 
-    @property
+    @cached_property
     def outcomes(self) -> pd.DataFrame:
         return outcomes.card(self)
 
-    @property
+    @cached_property
     def brief(self) -> briefing.Briefing:
         teams = self.tables["gameday_scores"]["team"].nunique()
         return briefing.brief(self.gameday, self.table, self.tables["gameday_notes"], self.people, teams)
