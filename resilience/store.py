@@ -140,6 +140,30 @@ class Store:
             remedy="Nothing of this batch was written; run the command again.",
         )
 
+    def remove(self, table: str, rows: pd.DataFrame) -> Commit:
+        """Deletes the stored rows that have the keys of `rows`; commits nothing where there is none."""
+        if rows.empty:
+            return Commit(table, 0, 0, 0, None)
+        keys = list(schema.key(table))
+        arrow = pa.Table.from_pandas(rows[keys], preserve_index=False).replace_schema_metadata(None)
+        for attempt in range(_ATTEMPTS):
+            if (delta := self._open(table)) is None:
+                return Commit(table, 0, 0, 0, None)
+            try:
+                merge = delta.merge(
+                    arrow, _match(arrow, keys), source_alias="s", target_alias="t",
+                    commit_properties=_properties(delta, {}),
+                )  # fmt: skip
+                deleted = int(merge.when_matched_delete().execute()["num_target_rows_deleted"])
+                return Commit(table, 0, 0, deleted, delta.version() if deleted else None)
+            except CommitFailedError:
+                _pause(attempt)
+        raise InputError(
+            f"{len(rows)} row(s) of {table} could not be removed: other writers kept changing the table.",
+            where=self.root,
+            remedy="Nothing is lost; run the command again.",
+        )
+
     def mark(self, table: str, name: str) -> int | None:
         """The watermark `name` that the commits of `table` carry, or None."""
         delta = self._open(table)
@@ -285,12 +309,8 @@ class Store:
             write_deltalake(delta, rows, mode="append", schema_mode="merge", **how)
             return Commit(table, len(rows), 0, 0, delta.version())
         others = [column for column in rows.column_names if column not in keys]
-        match = " AND ".join(f"t.{column} = s.{column}" for column in keys)
-        if "at" in keys and len(rows):  # says nothing new, but lets the merge leave out other files
-            first, last = (_micros(value) for value in _range(rows["at"]))
-            match += f" AND t.at >= {first} AND t.at <= {last}"
         merge = delta.merge(
-            rows, match, source_alias="s", target_alias="t", **how
+            rows, _match(rows, keys), source_alias="s", target_alias="t", **how
         ).when_not_matched_insert_all()
         if others:  # null-safe: null = null is not a change
             merge = merge.when_matched_update_all(
@@ -306,6 +326,15 @@ class Store:
         )
         changed = inserted + updated + deleted > 0
         return Commit(table, inserted, updated, deleted, delta.version() if changed else None)
+
+
+def _match(rows: pa.Table, keys: Sequence[str]) -> str:
+    """When a stored row `t` is the row `s`."""
+    match = " AND ".join(f"t.{column} = s.{column}" for column in keys)
+    if "at" in keys and len(rows):  # says nothing new, but lets the merge leave out other files
+        first, last = (_micros(value) for value in _range(rows["at"]))
+        match += f" AND t.at >= {first} AND t.at <= {last}"
+    return match
 
 
 def _bytes(delta: DeltaTable) -> int:

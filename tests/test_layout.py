@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "archive": BASE,
     "clean": BASE | {"store"},
     "sync": BASE | {"sources", "store"},
+    "sync_forecast": BASE | {"sources", "store", "sync"},
     "sync_records": BASE | {"sources", "store", "archive", "sync", "reconcile"},
     "report": BASE | {"store", "analysis", "workspace", "views", "evidence", "pipeline"},
     "terminal": set(),
@@ -48,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "report",
         "evidence",
     }
-    | {"archive", "clean", "sync", "sync_records"},
+    | {"archive", "clean", "sync", "sync_forecast", "sync_records"},
 }
 """What each part of the package may import of the others, itself aside."""
 

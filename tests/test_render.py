@@ -84,12 +84,12 @@ def test_a_report_has_its_four_files_and_no_path_of_this_machine(made: workspace
     assert result["verdicts"] == {"held": 0, "deviated": 1, "inconclusive": 0}
     provenance = json.loads(found["provenance.json"])
     assert provenance["versions"]["experiments"] == 1
-    assert provenance["tables"]["series"]["rows"] == 160  # an hour and a time box on each side
+    assert provenance["tables"]["series"]["rows"] == 180  # all that lies within hours of the fault
 
 
 @pytest.mark.browser
 def test_the_page_draws_offline_and_nothing_hostile_runs(made: workspace.Workspace, page, complaints) -> None:
-    for name, plots in {"day": 3, "failure-classes": 6, "time-to-restore": 5, "capacity": 3}.items():
+    for name, plots in {"day": 4, "failure-classes": 6, "time-to-restore": 5, "capacity": 3}.items():
         page.goto((made.reports / name / "report.html").as_uri())
         page.wait_for_selector("body[data-drawn]", timeout=60_000)
         assert page.locator(".plot").count() == plots

@@ -59,7 +59,7 @@ def test_an_untouched_report_is_identical_though_the_data_went_on(space: workspa
     done = render.render(job, Store(space.store), space)
     assert done.state == "made"
     _, why = done.why
-    assert why.startswith("data: series (160 rows, now 160 rows), changed: metric=latency scope=service:a ")
+    assert why.startswith("data: series (180 rows, now 180 rows), changed: metric=latency scope=service:a ")
     assert why.endswith("at=2021-03-04T10:02:00+00:00 and 17 more")
 
 
@@ -95,7 +95,7 @@ def test_another_row_at_the_same_version_is_named(space: workspace.Workspace) ->
     found = check(space)
     assert found.state == "differs"
     assert found.findings == (
-        "data: series (160 rows, now 160 rows), changed: metric=latency scope=service:a interval_s=60.0 rollup=avg "
+        "data: series (180 rows, now 180 rows), changed: metric=latency scope=service:a interval_s=60.0 rollup=avg "
         "at=2021-03-04T10:19:00+00:00 is not what it was made from",
     )
 

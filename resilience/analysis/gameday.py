@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from . import blast_radius, briefing, outcomes, rehearsal, rehearsed_cells, roles, steady_state
+from . import blast_radius, briefing, outcomes, reach, rehearsal, rehearsed_cells, roles, steady_state
 from .steady_state import MIN_COVERAGE as MIN_COVERAGE
 from .steady_state import VERDICTS as VERDICTS
 from .steady_state import fault_window as fault_window
@@ -24,14 +25,13 @@ DIGITS = 6  # significant ones of every published number
 class Around:
     """What surrounds a GameDay. Each part may be empty; the result then says what is not known.
 
-    `moved`, `watched`: services that left their band per experiment, and how many had a series (`blast_radius`).
+    `reached`: which services moved in each experiment, and which could be judged (`reach.reach`).
     `edges`: rows of service_edges. `incidents`: real ones with failure_class, or None where they were not classified.
     `others`: the tables of other GameDays that repeat one of its experiments or came before it. `detection`: verdict,
     whether it got better, and text of the comparison of time to detect; None where there is none.
     """
 
-    moved: pd.DataFrame | None = None
-    watched: Mapping[str, int] | None = None
+    reached: reach.Reach = reach.NONE
     edges: pd.DataFrame | None = None
     incidents: pd.DataFrame | None = None
     others: Sequence[Mapping[str, pd.DataFrame]] = ()
@@ -69,6 +69,10 @@ class GameDayResult:
         counted = [int(n) for n in known if pd.notna(n)]
         return sum(counted) if counted else None
 
+    @property
+    def surprise_edges(self) -> pd.DataFrame:
+        return blast_radius.surprise_edges(self.blast, self.tables["experiment_targets"])
+
     @cached_property
     def outcomes(self) -> pd.DataFrame:
         return outcomes.card(self)
@@ -103,6 +107,7 @@ class GameDayResult:
             "experiments": _records(self.table.drop(columns="anchor", errors="ignore")),
             "probes": _records(self.probes),
             "moved": _records(self.blast.table),
+            "surprise_edges": _records(self.surprise_edges),
             "told": _records(self.told),
             "messages": _records(self._messages()),
             "teams": _records(self.teams),
@@ -142,9 +147,8 @@ def analyse(
         [steady_state.windows(row, shown) for row in experiments.itertuples()] or [steady_state.NO_WINDOWS],
         ignore_index=True,
     )
-    moved = pd.DataFrame({c: [] for c in _MOVED}) if around.moved is None else around.moved
     blast = blast_radius.radius(
-        experiments, shown["experiment_targets"], moved, dict(around.watched or {}),
+        experiments, shown["experiment_targets"], around.reached,
         pd.DataFrame({c: [] for c in _EDGES}) if around.edges is None else around.edges,
     )  # fmt: skip
     table = pd.DataFrame([_experiment(row, probes, blast, shown) for row in experiments.itertuples()])
@@ -163,7 +167,7 @@ def analyse(
         told=_rounded(told),
         told_before=pd.concat(earlier, ignore_index=True) if earlier else told.iloc[:0],
         teams=_rounded(rehearsal.survived(experiments, shown["gameday_scores"])),
-        blast=blast_radius.BlastRadius(_rounded(blast.table), blast.watched, blast.edges),
+        blast=dataclasses.replace(blast, table=_rounded(blast.table)),
         changes=changed and rehearsed_cells.Changes(_rounded(changed.table), changed.text, changed.verdict),
         history=_history(experiments, around.others),
         detection=around.detection,
@@ -172,7 +176,6 @@ def analyse(
     )
 
 
-_MOVED = ("experiment_key", "service", "metric", "at", "earliest", "latest")
 _EDGES = ("from_kind", "from_name", "relation", "to_kind", "to_name")
 _HISTORY = [
     "experiment_key", "gameday_id", "held_on", "title", "style", "environment", "targets", "verdict", "outcome",
@@ -315,5 +318,5 @@ def around(tables: Mapping[str, pd.DataFrame], context: Mapping[str, pd.DataFram
         {n: part.get(day, context[n].iloc[:0]) for n, part in parts.items()} | {"series": context["series"]}
         for day in days
     ]
-    moved, watched = blast_radius.movements(tables["experiments"], context["series"])
-    return Around(moved, watched, context["service_edges"], context["classes"], others)
+    reached = reach.reach(tables["experiments"], context["series"], context["classes"])
+    return Around(reached, context["service_edges"], context["classes"], others)

@@ -45,14 +45,24 @@ def _hidden(day: Any) -> Finding:
             f"{row.service} in {_title(day, row.experiment_key)}" for row in found.head(3).itertuples()
         )
         more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
-        said = f"{_n(len(found), 'service')} moved without a declared connection: {pairs}{more}. To be confirmed."
-        return Finding(EVIDENCED, said, "blast-radius")
+        said = (
+            f"{_n(len(found), 'service')} moved without a declared connection: {pairs}{more}. To be confirmed"
+        )
+        if _by_chance(day.blast, found["experiment_key"].nunique()):
+            return Finding(NOT_MEASURED, f"{said}: as many might have by chance.", "blast-radius")
+        return Finding(EVIDENCED, f"{said}.", "blast-radius")
     ran = sum(1 for n in day.blast.watched.values() if n)
     return Finding(
         CONTRADICTED,
         f"Looked for in {_n(ran, 'experiment')}: no service with a series moved undeclared.",
         "blast-radius",
     )
+
+
+def _by_chance(blast: Any, surprised: int) -> bool:
+    """Whether so many experiments with a movement would be no surprise if no fault had moved anything."""
+    chances = list(blast.chance.values())
+    return bool(chances and stats.binom.sf(surprised - 1, len(chances), max(chances)) > LEVEL)
 
 
 def _surprises(day: Any) -> Finding:
