@@ -32,6 +32,7 @@ _REPORT_TABLES = {
         "actions",
         "corrections",
         "service_edges",
+        "services",
         "slo_history",
         "calendar",
         *schema.GAMEDAY_TABLES,
@@ -44,9 +45,12 @@ _REPORT_TABLES = {
 
 
 def open_store(root: str, versions: str = "{}") -> Store:
-    """The store at `root`, pinned to `versions` (JSON: table -> version); '{}' pins each to the newest there is now."""
+    """The store at `root`, pinned to `versions` (JSON: table -> version); '{}' pins each to the newest there is now.
+
+    A table that is not named was not there, or is not read, when the report was made: it is empty.
+    """
     given = json.loads(versions)
-    return Store(root, given) if given else Store(root).pinned()
+    return Store(root, given, absent=schema.TABLES.keys() - given.keys()) if given else Store(root).pinned()
 
 
 def table(store: Store, name: str, **chosen: Any) -> pd.DataFrame:
@@ -365,8 +369,8 @@ def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) ->
     tables = {name: store.load(name) for name in _REPORT_TABLES[notebook]}
     if parameters.get("anchored"):
         tables |= {"series": _anchoring(store), "incident_services": store.load("incident_services")}
-    if notebook == "next_experiments" and (usual := traffic(store, REQUESTS)):
-        tables["series"] = series_at(store, *usual)
+    if notebook == "next_experiments":
+        tables["series"] = table(store, "series", where={"metric": [REQUESTS]})
     if notebook == "capacity":
         tables["series"] = series_at(store, str(parameters["metric"]), float(parameters["interval_s"]))
     return tables
