@@ -10,7 +10,7 @@ import pandas as pd
 from ..errors import InputError
 
 EMPTY = ("", "-", "?", "n/a", "na", "none", "null", "unknown", "nan", "nat")
-_NUMERIC_DATE = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)(.*)", re.DOTALL)
+_NUMERIC_DATE = re.compile(r"\A(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)(.*)", re.DOTALL)
 _CLOCK_ONLY = r"\d{1,2}:\d{2}(?::\d{2})?(?:\s*[ap]\.?m\.?)?"
 _CLOCK = re.compile(
     r"(?<![\d:.+-])(\d{1,2})(:\d{2}(?::\d{2}(?:\.\d+)?)?)(?:\s*([ap])\.?m\b\.?)?", re.IGNORECASE
@@ -38,7 +38,7 @@ def day_first(columns: dict[str, pd.Series], where: str) -> bool:
         name, sample = next(
             (name, text[known].iloc[0])
             for name, text in columns.items()
-            if (known := text.str.fullmatch(_NUMERIC_DATE)).any()
+            if (known := text.str.extract(_NUMERIC_DATE)[0].notna()).any()
         )
         both = (first > 12).any()
         why = (
