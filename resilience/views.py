@@ -46,10 +46,16 @@ _REPORT_TABLES = {
 }  # fmt: skip
 
 
+_GAMEDAY_READS = ("incidents", "incident_links", "incident_services", "labels", "corrections")
+
+
 def open_store(root: str, versions: str = "{}") -> Store:
-    """The store at `root`, pinned to `versions` (JSON: table -> version); '{}' pins each to the newest there is now."""
+    """The store at `root`, pinned to `versions` (JSON: table -> version); '{}' pins each to the newest there is now.
+
+    A table that is not named was not there, or is not read, when the report was made: it is empty.
+    """
     given = json.loads(versions)
-    return Store(root, given) if given else Store(root).pinned()
+    return Store(root, given, absent=schema.TABLES.keys() - given.keys()) if given else Store(root).pinned()
 
 
 def table(store: Store, name: str, **chosen: Any) -> pd.DataFrame:
@@ -385,11 +391,13 @@ def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) ->
             )
             for name in own
         }
-        read = {name: store.load(name) for name in ("incidents", "incident_links", "labels", "corrections")}
+        read = {name: store.load(name) for name in _GAMEDAY_READS}
         return {**near, **both, **read}
     tables = {name: store.load(name) for name in _REPORT_TABLES[notebook]}
     if parameters.get("anchored"):
         tables |= {"series": _anchoring(store), "incident_services": store.load("incident_services")}
+    if notebook == "next_experiments":
+        tables["series"] = schema.frame("series")
     if notebook == "next_experiments" and (usual := traffic(store, REQUESTS)):
         fine = [services_around(store, ran) for _, ran in tables["experiments"].groupby("gameday_id")]
         tables["series"] = pd.concat([series_at(store, *usual), *fine], ignore_index=True)

@@ -79,7 +79,7 @@ def _find(store: Store, service: str = "pay", fault: faults.Fault = SLOW) -> pla
 def _closed(store: Store, kind: str, start: str, end: str) -> None:
     row = {
         "kind": kind, "title": "closed", "starts_at": pd.Timestamp(start, tz=ZONE).tz_convert("UTC"),
-        "ends_at": pd.Timestamp(end, tz=ZONE).tz_convert("UTC"), "source": "calendar.yml", "position": 0,
+        "ends_at": pd.Timestamp(end, tz=ZONE).tz_convert("UTC"), "source": "calendar.yml", "position": 0, "line": 1,
     }  # fmt: skip
     store.upsert("calendar", schema.frame("calendar", [row]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -83,11 +84,11 @@ class GameDayResult:
     def surprise_edges(self) -> pd.DataFrame:
         return blast_radius.surprise_edges(self.blast, self.tables["experiment_targets"])
 
-    @property
+    @cached_property
     def outcomes(self) -> pd.DataFrame:
         return outcomes.card(self)
 
-    @property
+    @cached_property
     def brief(self) -> briefing.Briefing:
         teams = self.tables["gameday_scores"]["team"].nunique()
         return briefing.brief(self.gameday, self.table, self.tables["gameday_notes"], self.people, teams)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pandera.pandas as pa
@@ -53,4 +54,10 @@ def key(table: str) -> tuple[str, ...]:
 
 def dtypes(table: str) -> dict[str, Any]:
     """Column name -> pandas dtype of `table`, in order."""
-    return {name: column.dtype.type for name, column in TABLES[table][0].to_schema().columns.items()}
+    return {name: column.dtype.type for name, column in columns(table).items()}
+
+
+@cache
+def columns(table: str) -> dict[str, Any]:
+    """Column name -> pandera's column of `table`, in order. pandera makes them anew each time it is asked."""
+    return dict(TABLES[table][0].to_schema().columns)
