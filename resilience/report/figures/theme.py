@@ -20,6 +20,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#767676",
 )  # fmt: skip
 CYCLE = [BLUE, RED, GREEN, ORANGE, PURPLE, SKY, GREY]
+_TITLE = 22  # characters of an axis title that a phone has room for
 DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"]
 
 
@@ -48,7 +49,7 @@ def styled(figure: go.Figure, *, height: int, x: str = "", y: str = "") -> go.Fi
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)
     if x:
-        figure.update_xaxes(title_text=x)
+        figure.update_xaxes(title_text="<br>".join(textwrap.wrap(x, _TITLE)))
     if y:
         figure.update_yaxes(title_text=y)
     return figure
