@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "analysis": BASE,
     "sample": BASE,
     "workspace": BASE | {"sources"},
-    "views": BASE | {"store", "analysis"},
+    "views": BASE | {"store", "analysis", "points"},
     "points": BASE | {"store"},
     "estate": BASE | {"store", "analysis", "points", "views"},
     "workers": BASE | {"store"},

@@ -38,6 +38,10 @@ def microseconds(at: object) -> np.ndarray:
     """UTC microseconds of `at`: aware datetimes, or naive ones, which are taken as UTC. Raises InputError for nulls."""
     import pandas as pd
 
+    if isinstance(at, np.ndarray) and at.dtype.kind == "M":  # some thousand times per run: no index for each
+        if np.isnat(at).any():
+            raise InputError("A point has no time.", remedy="Remove points without a time, or give them one.")
+        return at.astype("datetime64[us]").view(np.int64)
     index = pd.DatetimeIndex(at)
     if index.hasnans:
         raise InputError("A point has no time.", remedy="Remove points without a time, or give them one.")
@@ -49,7 +53,10 @@ def values_of(values: object) -> np.ndarray:
     """`values` as floats, null where they are not finite: an infinity is a failed measurement, not a large value."""
     import pandas as pd
 
-    found = pd.to_numeric(pd.Series(values), errors="raise").to_numpy(dtype=float, na_value=np.nan)
+    if isinstance(values, np.ndarray) and values.dtype == np.float64:
+        found = values
+    else:
+        found = pd.to_numeric(pd.Series(values), errors="raise").to_numpy(dtype=float, na_value=np.nan)
     return np.where(np.isfinite(found), found, np.nan)
 
 
