@@ -24,7 +24,7 @@ VERDICTS = {
     "inconclusive": "The data cannot tell",
 }
 COLUMNS = ["position", "experiment_key", "title", "tried", "verdict", "happened", "customers", "next"]
-_CUSTOMER_FACING = ("customers", "customer service")
+CUSTOMER_FACING = ("customers", "customer service")
 
 
 @dataclass(frozen=True)
@@ -100,15 +100,17 @@ def _all_happened(table: pd.DataFrame, teams: int) -> str:
     ran = _ran(table)
     count = ran["verdict"].value_counts()
     parts = [
-        f"{count[verdict]} {words}"
+        f"{words} in {_count(int(count[verdict]))} of {_count(len(ran))}"
         for verdict, words in (
-            ("held", "where service stayed within its normal limits"),
-            ("deviated", "where service left its normal limits"),
-            ("inconclusive", "where the data cannot tell"),
+            ("held", "service stayed within its normal limits"),
+            ("deviated", "it left them"),
+            ("inconclusive", "the data cannot tell"),
         )
         if verdict in count
     ]
-    said = f"Of {len(ran)}: {_listed(parts)}." if parts else "Nothing ran."
+    if parts and "held" not in count:
+        parts[0] = parts[0].replace("it left them", "service left its normal limits")
+    said = f"{_listed(parts)}.".capitalize() if parts else "Nothing ran."
     tried = ran[ran["outcome"].isin(ATTEMPTED)]
     if tried.empty:
         return said
@@ -142,7 +144,7 @@ def _all_customers(table: pd.DataFrame, notes: pd.DataFrame) -> str:
 
 
 def _facing(notes: pd.DataFrame) -> pd.Series:
-    return notes["audience"].fillna("").str.strip().str.lower().isin(_CUSTOMER_FACING)
+    return notes["audience"].fillna("").str.strip().str.lower().isin(CUSTOMER_FACING)
 
 
 def _all_next(notes: pd.DataFrame, table: pd.DataFrame) -> str:
@@ -157,7 +159,7 @@ def _all_next(notes: pd.DataFrame, table: pd.DataFrame) -> str:
         .sort_values(["place", "position"])["text"]
         .head(2)
     )
-    return " ".join([said, *(["Still to do:"] if len(first) else []), *map(_sentence, first)])
+    return " ".join([said, *(["Still to do:"] if len(first) else []), *map(sentence, first)])
 
 
 def _titles(rows: pd.DataFrame) -> str:
@@ -172,7 +174,7 @@ def _listed(parts: list[str]) -> str:
 def _tried(row: Any) -> str:
     if row.outcome == "not_run":
         return "Planned, not run."
-    return f"{_sentence(row.symptom)} {WHERE[row.environment].capitalize()}."
+    return f"{sentence(row.symptom)} {WHERE[row.environment].capitalize()}."
 
 
 def _happened(row: Any) -> str:
@@ -187,7 +189,7 @@ def _happened(row: Any) -> str:
     }[row.outcome]
     took = row.mitigated_min
     after = f" after {took:.0f} minutes" if row.outcome in ("solved", "workaround") and pd.notna(took) else ""
-    told = f" {_sentence(row.outcome_text)}" if pd.notna(row.outcome_text) else ""
+    told = f" {sentence(row.outcome_text)}" if pd.notna(row.outcome_text) else ""
     return f"{VERDICTS[row.verdict]}. {words}{after}.{told}"
 
 
@@ -204,7 +206,7 @@ def _customers(row: Any, notes: pd.DataFrame, zone: str) -> str:
     mine = notes[
         (notes["experiment_key"] == row.experiment_key) & (notes["kind"] == "communication") & _facing(notes)
     ]
-    for audience in _CUSTOMER_FACING:
+    for audience in CUSTOMER_FACING:
         first = mine[mine["audience"].str.strip().str.lower() == audience].head(1)
         for note in first.itertuples():
             at = f" at {note.at.tz_convert(zone):%H:%M}" if pd.notna(note.at) else ""
@@ -215,7 +217,7 @@ def _customers(row: Any, notes: pd.DataFrame, zone: str) -> str:
 def _next(mine: pd.DataFrame) -> str:
     actions = mine[mine["kind"] == "action"]
     parts = [
-        _sentence(
+        sentence(
             f"{row.text} ({', '.join(str(v) for v in (row.owner, row.state) if pd.notna(v))})".replace(
                 " ()", ""
             )
@@ -225,7 +227,8 @@ def _next(mine: pd.DataFrame) -> str:
     return " ".join(parts) or "Nothing was agreed."
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """`text` on one line, with a full stop where it ends without one."""
     folded = " ".join(str(text).split())
     return folded if folded.endswith((".", "!", "?")) else f"{folded}."
 

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
+
+from . import claims
 
 EVIDENCED, NOT_MEASURED, CONTRADICTED = STATES = ("evidenced", "not measured", "contradicted")
 LEAST = 5  # first messages on either side before two GameDays' times to inform are compared
@@ -62,7 +64,7 @@ def _hidden(day: Any) -> Finding:
 def _by_chance(blast: Any, surprised: int) -> bool:
     """Whether so many experiments with a movement would be no surprise if no fault had moved anything."""
     chances = list(blast.chance.values())
-    return bool(chances and stats.binom.sf(surprised - 1, len(chances), max(chances)) > LEVEL)
+    return bool(chances and scipy.stats.binom.sf(surprised - 1, len(chances), max(chances)) > LEVEL)
 
 
 def _surprises(day: Any) -> Finding:
@@ -115,7 +117,7 @@ def _trust(day: Any) -> Finding:
     return Finding(NOT_MEASURED, f"{said}: too few answers to tell such a change from chance.", "survey")
 
 
-_Z = float(stats.norm.ppf(1 - LEVEL / 2))
+_Z = float(scipy.special.ndtri(1 - LEVEL / 2))
 
 
 def _pairs(rows: pd.DataFrame) -> Iterator[tuple[float, str]]:
@@ -191,7 +193,7 @@ def _communication(day: Any) -> Finding:
     said += f"; {_range(before)} min at earlier GameDays (n {len(before)})"
     if min(len(now), len(before)) < LEAST:
         return Finding(NOT_MEASURED, f"{said}: too few to compare.", "communication")
-    p = stats.mannwhitneyu(now, before).pvalue
+    p = scipy.stats.mannwhitneyu(now, before).pvalue
     if p > LEVEL:
         return Finding(NOT_MEASURED, f"{said}: not distinguishable.", "communication")
     faster = np.median(now) < np.median(before)
@@ -225,11 +227,12 @@ def _fallbacks(day: Any) -> Finding:
 
 def _detection(day: Any) -> Finding:
     if day.detection is None:
-        why = "Real incidents before and after have no comparison of their time to detect here."
+        why = "There are no real incidents in the store whose time to detect could be compared."
         return Finding(NOT_MEASURED, why, "what-it-changed")
-    verdict, better, text = day.detection
-    state = NOT_MEASURED if verdict != "supported" else EVIDENCED if better else CONTRADICTED
-    return Finding(state, text, "what-it-changed")
+    state = NOT_MEASURED
+    if day.detection.verdict == claims.SUPPORTED:
+        state = EVIDENCED if day.detection.better else CONTRADICTED
+    return Finding(state, day.detection.short, "what-it-changed")
 
 
 _OUTCOMES: dict[str, Callable[[Any], Finding]] = {
