@@ -138,6 +138,8 @@ def _sort(path: Path, mapping: Path | None, forced: str | None) -> Iterator[tupl
 def _kind(file: Path, mapping: Path | None, forced: str | None) -> str:
     if file.name in ("gameday.yml", "gameday.yaml"):
         return "gameday"
+    if file.name in reports.PLANNED:
+        return "settings"
     if file.name in calendar.NAMES:
         return "calendar"
     if file.name == "root_cause.csv":

@@ -79,7 +79,7 @@ def test_against_frequency_and_smoothed_frequency() -> None:
     differences: dict[str, list[float]] = {"all": [], "never": []}
     levels: dict[str, list[float]] = {}
     for seed in range(20 if FULL else 2):
-        world = simulate(700 + seed, size="full" if FULL else "small")
+        world = simulate(1000 + seed, size="full" if FULL else "small")
         found = backtest.evaluate(
             world.touches, CLASSES, world.facts, end=END, start=START, truth=world.rates(), seed=seed
         ).table

@@ -63,6 +63,17 @@ def test_nothing_is_claimed_where_nothing_changed(world: str) -> None:
 
 
 @pytest.mark.acceptance
+@pytest.mark.parametrize("capture", [(0.3, 0.8), (0.8, 0.3)])
+def test_nothing_is_claimed_where_minor_ones_come_or_go_without_a_severity(
+    capture: tuple[float, float],
+) -> None:
+    """So many incidents that the plain comparison is wrong three times as often as it says it is."""
+    found = verdicts("repair", {"capture": capture, "severity": False, "n": 800})
+    assert holds(found[claims.SUPPORTED], RUNS), found
+    assert found[claims.NOT_MEASURABLE] < 0.5 * RUNS
+
+
+@pytest.mark.acceptance
 @pytest.mark.parametrize("n", [120, 240])
 @pytest.mark.parametrize("correlation", [0.2, 0.4])
 def test_nothing_is_claimed_where_one_incident_tells_of_the_next(correlation: float, n: int) -> None:
@@ -126,6 +137,23 @@ def test_more_minor_reports_make_it_not_measurable() -> None:
     assert claim.verdict == claims.NOT_MEASURABLE
     assert claim.reason.startswith("reporting changed")
     assert np.isnan(claim.effect)
+
+
+def test_without_severity_the_excess_of_reports_may_be_minor_ones() -> None:
+    """As many short ones more as there are now: the fall is theirs. A fall of all to 40 % stays one."""
+    rows, _ = history(6, n=400, severity=False)
+    late = rows["started_at"] >= CHANGE
+    extra = rows[late].iloc[::4].reset_index(drop=True)
+    extra["incident_id"] = "x" + extra["incident_id"]
+    extra["mitigated_at"] = (extra["detected_at"] + pd.Timedelta("2min")).astype(extra["detected_at"].dtype)
+    claim = times.compare(rows[~late], pd.concat([rows[late], extra], ignore_index=True), "repair", by=())
+    assert claim.verdict == claims.NOT_MEASURABLE
+    assert "without a severity" in claim.reason
+    fell, _ = history(6, n=400, severity=False, restore=0.4)
+    assert times.compare(*claims.split(fell, CHANGE)[:2], "repair", by=()).verdict == claims.SUPPORTED
+    severe, _ = history(6, n=400)
+    kept, told = reporting.without_excess(severe.assign(late=late, minutes=1.0))
+    assert (len(kept), told) == (400, "")
 
 
 def test_months_are_permuted_where_incidents_tell_of_the_next() -> None:

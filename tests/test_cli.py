@@ -90,9 +90,9 @@ def test_reading_verbs_print_tables_json_and_csv(space: Path) -> None:
     row = json.loads(run("times", "--clock", "detect", "--format", "json").output)[0]
     assert (row["n"], row["median_min"], row["median_low"]) == (1, 12.0, None)
     assert run("times", "--by", "service", "--format", "csv").output.count("\n") == 3
-    for verb in ("problems", "causes", "status", "gamedays"):
+    for verb in (["problems"], ["causes"], ["status"], ["gameday", "list"]):
         for form in ("table", "json", "csv"):
-            run(verb, "--format", form)
+            run(*verb, "--format", form)
     assert "INC-1" in run("causes", "--incidents", "--format", "csv").output
     assert "no trace.http.request.hits at 3600 s" in run("capacity", code=2).output
     elsewhere = str(space / "data/store")

@@ -5,9 +5,11 @@ What may come out is a table with its problems, or an InputError with a remedy: 
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +25,7 @@ from resilience.archive import Archive
 from resilience.errors import InputError
 from resilience.sources import (
     calendar,
+    chaos_journal,
     corpus,
     corrections_file,
     datadog,
@@ -35,6 +38,7 @@ from resilience.sources import (
     labels,
     reports,
     series,
+    slack_export,
     trackers,
 )
 
@@ -94,6 +98,17 @@ ASKED = {"interval": 3_600_000, "queries": [{"data_source": "metrics", "name": "
 REPLY = World().reply("m0", 1_577_836_800, 1_577_880_000, 3600)
 V2 = orjson.dumps({"request": {"data": {"attributes": ASKED}}, "response": REPLY})
 MANIFEST = b'{"kind":"slos","sha256":"00","request":{"a":1}}\n'
+ACTED = {
+    "activity": {"type": "action", "name": "kill"},
+    "status": "succeeded",
+    "start": "2020-03-04T10:00:00Z",
+}
+JOURNAL = {"experiment": {"title": "T", "tags": ["resilience", "config"], "steady-state-hypothesis": {"probes": [
+    {"name": "p", "provider": {"arguments": ["resilience", "probe", "m", "s:a", "--high", "1"]}}]}}, "status": "failed",
+    "run": [ACTED], "rollbacks": [ACTED],
+    "steady_states": {"after": {"steady_state_met": False, "probes": [ACTED]}}}  # fmt: skip
+TALK = [{"user": "U1", "ts": "1583316000.0001", "text": "<@U1> :a: production :b: isolated", "reactions": [
+    {"name": "a", "users": ["U1", "U2"], "count": 2}]}]  # fmt: skip
 
 CALENDAR = """freezes:
   - {title: Christmas, from: 2020-12-21, to: 2021-01-03, services: [cart, search]}
@@ -162,6 +177,12 @@ def of_corpus(file: Path) -> Any:
     return corpus.read(folder, file)
 
 
+def packed(name: str, whole: bytes) -> bytes:
+    with zipfile.ZipFile(file := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr(name, whole)
+    return file.getvalue()
+
+
 READERS: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
     "report": ("2020-03-04-down.md", REPORT.encode(), reports.read),
     "report as HTML": ("down.html", PAGE.encode(), reports.read),
@@ -170,6 +191,9 @@ READERS: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
     "saved v1": ("f.json", V1, datadog.read_saved),
     "saved v2": ("f.json", V2, datadog.read_saved),
     "gameday": ("gameday.yml", gameday_docs.example().encode(), gamedays.read),
+    "journal": ("j.json", orjson.dumps(JOURNAL), lambda file: chaos_journal.read(file, "j.json", times_in="UTC")),
+    "channel": ("2020-03-04.json", orjson.dumps(TALK), lambda file: slack_export.read(file.parent)),
+    "packed channel": ("x.zip", packed("general/2020-03-04.json", orjson.dumps(TALK)), slack_export.read),
     "labels": ("root_cause.csv", LABELS.encode(), labels.read),
     "corpus": ("labels.csv", b"file,cause\nINC-1.md,config\n", of_corpus),
     "corrections": ("c.yml", (STARTED + UNLINK).encode(), lambda file: corrections_file.read(file, "c.yml")),

@@ -235,7 +235,7 @@ def test_of_reports_that_tell_the_same_story_one_is_asked_first() -> None:
 
 
 def test_there_is_a_key_for_every_class() -> None:
-    from resilience.cli_causes import _KEYS
+    from resilience.cli.causes import _KEYS
 
     assert len(FAILURE_CLASSES) <= len(_KEYS)
     assert not {"v", "q"} & set(_KEYS[: len(FAILURE_CLASSES)])

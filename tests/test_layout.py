@@ -35,13 +35,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": BASE | {"store", "analysis", "workspace", "views", "evidence", "pipeline"},
     "terminal": set(),
     "evidence": BASE | {"store", "analysis", "views"},
-    "cli_plan": BASE
-    | {"terminal", "sources", "store", "analysis", "workspace", "views", "report", "evidence", "cli_causes"},
-    "cli_causes": BASE | {"terminal", "sources", "store", "analysis", "workspace", "views"},
-    "cli_times": BASE | {"terminal", "sources", "store", "analysis", "workspace", "views", "report"},
     "cli": BASE
-    | {"terminal", "cli_causes", "cli_plan", "cli_times"}
-    | {"sources", "store", "analysis", "sample", "workspace", "views", "pipeline", "report"}
+    | {
+        "terminal",
+        "sources",
+        "store",
+        "analysis",
+        "sample",
+        "workspace",
+        "views",
+        "pipeline",
+        "report",
+        "evidence",
+    }
     | {"archive", "clean", "sync", "sync_records"},
 }
 """What each part of the package may import of the others, itself aside."""

@@ -244,7 +244,7 @@ def test_costly_cells_that_failed_often_lead_the_list() -> None:
     """
     found, of = 0, 0
     for seed in SEEDS:
-        world = simulate(500 + seed, size="full" if FULL else "small")
+        world = simulate(1000 + seed, size="full" if FULL else "small")
         told = [(i["failure_class"], i["services"][0]) for i in world.truth["incidents"]]
         first = ledger_of(world).table.query("runs == 0").head(10)
         top = set(zip(first["failure_class"], first["service"], strict=True))
@@ -261,7 +261,7 @@ def test_where_gamedays_change_nothing_the_ledger_claims_nothing() -> None:
     """Placebo: burden words move for at most 5 % of a GameDay's cells by its being recorded, nor is a change claimed."""
     cells = moved = claimed = 0
     for seed in SEEDS:
-        world = simulate(600 + seed, world="placebo", size="full" if FULL else "small")
+        world = simulate(1000 + seed, world="placebo", size="full" if FULL else "small")
         keys = ["failure_class", "service"]
         with_, without = (ledger_of(world, past=p).table.set_index(keys) for p in (world.past, history()))
         mine = with_[with_["runs"] > 0]

@@ -72,13 +72,15 @@ def test_real_reports_and_a_gameday_by_hand_go_through_the_whole_loop(
     assert (Path("out") / "README.md").is_file()
     _run("ledger", "--html")
     assert "What fails" in Path("reports/ledger.html").read_text(encoding="utf-8")
-    Path("data/gamedays/next").mkdir()
-    shutil.copy("out/gameday.yml", "data/gamedays/next/gameday.yml")
-    _run("ingest", "data/gamedays/next")
+    before = len(json.loads(_run("ledger", "--format", "json").output))
+    shutil.copytree("out", "data/gamedays/next")  # the briefings too: what is to happen is no report
+    _run("ingest")
     again = json.loads(_run("ledger", "--format", "json").output)
     assert {r["state"] for r in again if r["last_verdict"]} == {"rehearsed, inconclusive"}, (
         "not run rehearses nothing"
     )
+    assert len(again) == before
+    assert sum(r["n"] for r in again) == pytest.approx(39, abs=0.5), "no exported file is an incident"
 
 
 def test_a_probe_is_inside_outside_or_without_data() -> None:

@@ -138,7 +138,7 @@ def test_help_works_from_anywhere(tmp_path: Path) -> None:
     shown = subprocess.run([script, "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     print(f"resilience --help took {time.perf_counter() - began:.2f} s")
     assert shown.returncode == 0, shown.stderr
-    for verb in ("init", "ingest", "problems", "causes", "times", "capacity", "gamedays", "render", "status"):
+    for verb in ("init", "ingest", "problems", "causes", "times", "capacity", "gameday", "render", "status"):
         assert re.search(rf"^  {verb}\b", shown.stdout, re.MULTILINE), verb
 
 

@@ -93,6 +93,37 @@ def test_what_cannot_be_used_says_why() -> None:
     assert found["open"].tolist() == [False, True, False, False, False]
 
 
+def test_open_longer_than_the_archive_is_said_and_counts_as_long_as_the_archive() -> None:
+    """One open since 20 years before all others: not running, and not 20 years of evidence."""
+    ended = [{"started": 1440.0 * day, "resolved": 1440.0 * day + 60 + day} for day in range(30)]
+    running = {"started": 1440.0 * 29}
+    old = {"started": -20 * 525_600.0}
+    plain, found = (times.summarise(incidents(*ended, running, *more), "restore") for more in ([], [old]))
+    assert only(plain)[["n_open", "n_beyond"]].tolist() == [1, 0]
+    assert "archive" not in plain.text
+    row = only(found)
+    assert row[["n", "n_open", "n_beyond", "n_missing"]].tolist() == [30, 2, 1, 0]
+    assert "1 open longer than the archive (i031, since 2000-01-11)" in found.text
+    assert times.durations(incidents(*ended, running, old), "restore")["reason"].tolist()[-2:] == [
+        "open",
+        "open longer than the archive",
+    ]
+    assert row["restricted_to_min"] == only(plain)["restricted_to_min"]
+    assert only(plain)["km_median_min"] <= row["km_median_min"] <= only(plain)["km_median_min"] + 1
+    alone = times.durations(incidents(old), "restore")
+    assert alone["reason"].tolist() == ["open"]  # no other tells how long the archive is
+
+
+def test_one_that_took_longer_than_all_others_span_is_pointed_at() -> None:
+    ended = [{"started": 1440.0 * day, "resolved": 1440.0 * day + 60} for day in range(12)]
+    typo = {"started": -20 * 525_600.0, "resolved": 60.0}
+    assert "check its dates" not in times.summarise(incidents(*ended), "restore").text
+    text = times.summarise(incidents(*ended, typo), "restore").text
+    assert (
+        "i012 took 7300.0 days, longer than the 11.0 days in which all others began: check its dates." in text
+    )
+
+
 def test_an_end_that_was_passed_over_is_missing_not_open() -> None:
     rows = incidents({"started": 0, "detected": 5, "resolved": 90}, {"started": 0, "detected": 5})
     assert times.durations(rows, "mitigate")["open"].tolist() == [False, True]
@@ -258,7 +289,10 @@ def test_summary_scales_and_ignores_the_order_of_rows(minutes: list[int], factor
     shuffled = list(minutes)
     chance.shuffle(shuffled)
     other = only(times.summarise(restored([m * factor for m in shuffled]), "restore"))
-    for column in (c for c in one.index if c.endswith(("_min", "_low", "_high"))):
+    scaled = (
+        c for c in one.index if c.endswith(("_min", "_low", "_high")) and not c.startswith("restricted")
+    )
+    for column in scaled:  # a mean is restricted to a round number of minutes, whatever the unit
         assert other[column] == pytest.approx(one[column] * factor, rel=1e-6, nan_ok=True), column
 
 

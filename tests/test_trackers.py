@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resilience import cli, pipeline
+from resilience import pipeline
+from resilience.cli import records
 from resilience.errors import InputError
 from resilience.sources import tracked, trackers
 from resilience.store import Store
@@ -357,7 +358,7 @@ def test_any_bytes_and_any_cut(tmp_path: Path, kind: str | None, noise: bytes, p
 
 
 def test_the_command_line_names_every_kind() -> None:
-    assert cli.TRACKERS == trackers.KINDS
+    assert records.TRACKERS == trackers.KINDS
 
 
 def write_exports(folder: Path) -> Path:

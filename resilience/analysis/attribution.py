@@ -12,6 +12,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from .dependencies import reach
 from .taxonomy import UNKNOWN
 
 NOT_STATED = "not stated"  # service of incidents whose report names none
@@ -60,12 +61,12 @@ def shares(incidents: pd.DataFrame, graph: pd.DataFrame | None = None) -> pd.Dat
     call: caller, callee. `basis` is 'only service', 'named in title', 'called by the others', 'equal
     shares' or 'no service stated'. The shares of each incident add up to 1.
     """
-    reach = _reach(graph)
+    below = _reach(graph)
     rows = []
     given = incidents[["incident_id", "title", "services"]]
     for incident_id, title, listed in given.itertuples(index=False):
         services = sorted(set(listed.split(", "))) if isinstance(listed, str) and listed else []
-        chosen, basis = _origin(services, title if isinstance(title, str) else "", reach)
+        chosen, basis = _origin(services, title if isinstance(title, str) else "", below)
         rows += [(incident_id, service, 1 / len(chosen), basis) for service in chosen]
     return pd.DataFrame(rows, columns=["incident_id", "service", "share", "basis"])
 
@@ -109,7 +110,7 @@ def touches(
     )
 
 
-def _origin(services: list[str], title: str, reach: dict[str, set[str]]) -> tuple[list[str], str]:
+def _origin(services: list[str], title: str, below: dict[str, set[str]]) -> tuple[list[str], str]:
     if not services:
         return [NOT_STATED], "no service stated"
     if len(services) == 1:
@@ -118,7 +119,7 @@ def _origin(services: list[str], title: str, reach: dict[str, set[str]]) -> tupl
     if len(named) == 1:
         return named, "named in title"
     left = named or services
-    deepest = [s for s in left if not any(other != s and other in reach.get(s, ()) for other in left)]
+    deepest = [s for s in left if not any(other != s and other in below.get(s, ()) for other in left)]
     if deepest and len(deepest) < len(left):
         return deepest, "called by the others"
     return left, "named in title" if named else "equal shares"
@@ -139,18 +140,8 @@ def _reach(graph: pd.DataFrame | None) -> dict[str, set[str]]:
     """Service -> everything that it calls, directly or through others."""
     if graph is None or graph.empty:
         return {}
-    calls = graph.groupby("caller")["callee"].agg(set).to_dict()
-    found: dict[str, set[str]] = {}
-    for name in calls:
-        seen: set[str] = set()
-        todo = list(calls[name])
-        while todo:
-            callee = todo.pop()
-            if callee not in seen:
-                seen.add(callee)
-                todo += calls.get(callee, ())
-        found[name] = seen - {name}
-    return found
+    calls = graph.groupby("caller")["callee"].agg(frozenset).to_dict()
+    return {name: set(called) - {name} for name, called in reach(calls).items()}
 
 
 def is_unknown(failure_class: pd.Series) -> pd.Series:

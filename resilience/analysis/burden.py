@@ -5,9 +5,9 @@ partly unlucky. Each cell's rate is therefore shrunk towards what its class, its
 make one expect. The model is a Gamma-Poisson with an estimated prior (empirical Bayes; Robbins 1956; for counts of
 events DuMouchel 1999, The American Statistician 53, 177-190):
 
-    service s:  N_s ~ Poisson(T theta_s),      theta_s ~ Gamma(mean exp(x_s b)),  x: what is known of the service
-    class c:    share pi_c|kind, a Dirichlet around the shares over all services
-    cell:       n_cs ~ Poisson(T lambda_cs),   lambda_cs ~ Gamma(shape k, mean theta_s pi_c)
+    service s:  theta_s ~ Gamma(mean exp(x_s b)),  x: criticality, traffic, callers
+    class c:    share pi_c, at services of a kind times Gamma(mean 1)
+    cell:       n_cs ~ Poisson(T theta_s pi_c e_cs),  e_cs ~ mixture of two Gammas, mean 1
 
 Counts are sums of label probabilities x service shares, so they need not be whole, and doubt about labels widens
 the interval. The fall that shrinkage predicts is the fall to expect if nobody does anything: regression to the mean.
@@ -27,10 +27,14 @@ from ..errors import InputError
 from .attribution import NOT_STATED, PRODUCTION
 
 YEAR = pd.Timedelta(days=365.25)
+LOSS_UNIT = "severity-weighted minutes a year"
 LEAST_YEARS = 0.25  # a shorter history would turn one incident into a rate of many a year
 _SHAPES = np.geomspace(0.05, 50, 61)  # candidates for the shape of a Gamma, by likelihood
 _RIDGE = 0.7  # prior standard deviation of a coefficient of a standardised fact about a service
-_ALIKE = 12.0  # incidents that the overall mean weighs, where a service's or kind's own is estimated
+_ALIKE = 12.0  # incidents that the overall mean severity weighs, where that of a criticality is estimated
+_TURNS = 12  # of estimating services, classes and cells; further ones move no rate by a percent
+_NUDGE = 1.05
+_REFIT = (0, 4)  # turns at which it is estimated anew how far cells and kinds stray
 _TABLE = (
     "failure_class", "service", "environment", "n", "raw_rate", "rate", "rate_low", "rate_high", "expected_fall_pct",
     "severity", "minutes", "minutes_low", "minutes_high", "loss", "loss_low", "loss_high", "observed_minutes",
@@ -93,8 +97,7 @@ def estimate(
     names = list(dict.fromkeys([*classes, *sorted(set(rows["failure_class"]))]))
     units = _units(rows, facts)
     n, doubt, likely = _counts(rows, names, units)
-    prior, mixture = _prior(n, likely, years, units)
-    mean, variance = _posterior(n, prior, years, mixture)
+    mean, variance = _fit(n, likely, years, units)
     variance = (
         variance + doubt * (mean / np.maximum(n + 1, 1e-9)) ** 2
     )  # what is not known of a count widens it
@@ -166,34 +169,49 @@ def _counts(
     return n, doubt, likely
 
 
-def _prior(
+def _fit(
     n: np.ndarray, likely: np.ndarray, years: float, units: pd.DataFrame
-) -> tuple[np.ndarray, Mixture]:
-    """Prior mean rate per year of each cell, and how cells stray from it."""
-    total = n.sum()
+) -> tuple[np.ndarray, np.ndarray]:
+    """Posterior mean and variance of the rate per year of each cell.
+
+    Services, classes and cells are estimated in turn until they agree: a cell that fails far more often than its class
+    and its service explain is set down to that cell, and raises what is expected of its service's other cells but little.
+    """
+    whole, total = n.sum(axis=0), n.sum()
     if total <= 0:
-        return np.full(n.shape, 1.0 / (years * max(n.size, 1))), Mixture(1.0, 1.0, 1.0, 1.0, 1.0)
-    share = (n.sum(axis=1) + 0.5) / (total + 0.5 * len(n))
-    kinds = units["kind"].where(units["kind"].notna(), "").astype(str).to_numpy()
-    shares = np.empty(n.shape)
-    for kind in np.unique(kinds):
-        mine = kinds == kind
-        of_kind = n[:, mine].sum(axis=1)
-        shares[:, mine] = ((of_kind + 3 * _ALIKE * share) / (of_kind.sum() + 3 * _ALIKE))[:, None]
-    # what a cell itself suffered may not raise what one expects of it: it would be counted twice
-    mean = _without(n, shares, units) / years
-    return mean, _mixture(likely, _without(likely, shares, units))
-
-
-def _without(n: np.ndarray, shares: np.ndarray, units: pd.DataFrame) -> np.ndarray:
-    """What one would expect of each cell, did one not know how often it failed itself."""
-    whole = n.sum(axis=0)
+        prior = np.full(n.shape, 1.0 / (years * max(n.size, 1)))
+        return _posterior(n, prior, years, Mixture(1.0, 1.0, 1.0, 1.0, 1.0))
+    kinds = pd.factorize(units["kind"].where(units["kind"].notna(), "").astype(str))[0]
+    member = np.eye(kinds.max() + 1)[kinds]
     like = _like(whole, units)
-    k = _shape(whole, like)
-    others = np.maximum(whole[None, :] - n, 0)
-    left = 1 - shares
-    rate = like * (k + others) / (k + like * left)
-    return np.maximum(rate * shares, 1e-9)
+    k, alike = _shape(whole, like), _SHAPES[-1]
+    theta = like * (k + whole) / (k + like)
+    share = (n.sum(axis=1) + 0.5) / (total + 0.5 * len(n))
+    shares = np.repeat(share[:, None], len(units), axis=1)
+    stray = np.ones(n.shape)
+    for turn in range(_TURNS):
+        expected = np.maximum(theta * shares, 1e-9)
+        if turn in _REFIT:
+            # a cell's own incidents may not raise what one expects of it, or none would seem to stray
+            weighed = shares * stray
+            others = (k + whole - n) / (k / like + weighed.sum(axis=0) - weighed)
+            mixture = _mixture(likely, np.maximum(others * shares * likely.sum() / total, 1e-9))
+        mean, variance = _posterior(n, expected / years, years, mixture)
+        stray = mean * years / expected
+        theta = (k + whole) / (k / like + (shares * stray).sum(axis=0))
+        exposed = theta * stray
+        share = (n.sum(axis=1) + 0.5) / (exposed.sum(axis=1) + 0.5)
+        share /= share.sum()
+        of_kind, by_overall = n @ member, share[:, None] * (exposed @ member)
+        if turn in _REFIT:
+            alike = _shape(of_kind, by_overall)
+        shares = share[:, None] * ((alike + of_kind) / (alike + by_overall))[:, kinds]
+        shares /= shares.sum(axis=0)
+    # how far a rate would follow, were its service's or its class's own rate another one, and what is not known of these
+    nudged, _ = _posterior(n, expected / years * _NUDGE, years, mixture)
+    follows = np.log(nudged / mean) / np.log(_NUDGE)
+    unsure = 1 / (k + whole)[None, :] + 1 / (n.sum(axis=1) + 0.5)[:, None]
+    return mean, variance + (follows * mean) ** 2 * unsure
 
 
 def _like(count: np.ndarray, units: pd.DataFrame) -> np.ndarray:
@@ -234,7 +252,8 @@ def _shape(n: np.ndarray, expected: np.ndarray) -> float:
 
 
 def _severities(rows: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
-    """Expected severity weight of an incident per unit: its own mean, shrunk to services as critical, and these to all."""
+    """Expected severity weight of an incident per unit: its own mean, shrunk to services as critical by as much as these
+    are alike, and these to all."""
     w, value = rows["weight"].to_numpy(dtype=float), rows["severity_weight"].to_numpy(dtype=float)
     overall = float(np.average(value, weights=w)) if w.sum() > 0 else 0.2
     place = pd.MultiIndex.from_frame(units[["service", "environment"]])
@@ -246,7 +265,11 @@ def _severities(rows: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
     for one in np.unique(level[level >= 0]):
         mine = level == one
         expected[mine] = (sums[mine].sum() + _ALIKE * overall) / (weight[mine].sum() + _ALIKE)
-    return (sums + _ALIKE * expected) / (weight + _ALIKE)
+    if weight.sum() <= 0:
+        return expected
+    within = max(float(np.average((value - expected[u]) ** 2, weights=w)), 1e-4)
+    mean = np.divide(sums, weight, out=expected.copy(), where=weight > 0)
+    return expected + _trust(weight, mean, expected, within)[0] * (mean - expected)
 
 
 def _minutes(rows: pd.DataFrame, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -265,16 +288,26 @@ def _minutes(rows: pd.DataFrame, names: list[str]) -> tuple[np.ndarray, np.ndarr
     c = pd.Index(names).get_indexer(known["failure_class"])
     weight = np.bincount(c, weights=w, minlength=len(names))
     mean = np.bincount(c, weights=w * log, minlength=len(names)) / np.maximum(weight, 1e-9)
-    q = float((weight * (mean - overall) ** 2).sum() / variance)
-    used = weight > 0
-    excess = weight.sum() - (weight**2).sum() / weight.sum()
-    between = max(0.0, (q - (used.sum() - 1)) * variance / max(excess, 1e-9))
-    trust = between / (between + variance / np.maximum(weight, 1e-9)) if between > 0 else np.zeros(len(names))
-    centre = overall + np.where(used, trust * (mean - overall), 0.0)
+    trust, between = _trust(weight, mean, np.full(len(names), overall), variance)
+    centre = overall + np.where(weight > 0, trust * (mean - overall), 0.0)
     error = np.sqrt(
         np.where(trust > 0, trust * variance / np.maximum(weight, 1e-9), between) + variance / weight.sum()
     )
     return np.exp(centre + variance / 2), error
+
+
+def _trust(
+    weight: np.ndarray, mean: np.ndarray, expected: np.ndarray, within: float
+) -> tuple[np.ndarray, float]:
+    """How far each group's own mean of `weight` observations is believed (0 to 1), and the variance between groups.
+
+    By moments (DerSimonian and Laird 1986); `within` is the variance of one observation.
+    """
+    q = float((weight * (mean - expected) ** 2).sum() / within)
+    excess = weight.sum() - (weight**2).sum() / weight.sum()
+    between = max(0.0, (q - ((weight > 0).sum() - 1)) * within / max(excess, 1e-9))
+    trust = between / (between + within / np.maximum(weight, 1e-9)) if between > 0 else np.zeros(len(weight))
+    return trust, between
 
 
 class Mixture(NamedTuple):
@@ -378,9 +411,9 @@ def _text(
             "is not known: read the classes, not the services."
         )
     return (
-        f"{count} real incidents from {start:%Y-%m-%d} to {end:%Y-%m-%d} over {len(table)} cells. The "
-        "largest expected loss is "
-        f"{top['failure_class']} at {top['service']}: {top['rate']:.1f} a year (95 % interval {top['rate_low']:.1f} to "
+        f"{count} real incidents from {start:%Y-%m-%d} to {end:%Y-%m-%d}. The largest expected loss is "
+        f"{top['failure_class']} at {top['service']}: {top['loss']:.0f} {LOSS_UNIT} (95 % interval {top['loss_low']:.0f} to "
+        f"{top['loss_high']:.0f}), from {top['rate']:.1f} incidents a year to expect ({top['rate_low']:.1f} to "
         f"{top['rate_high']:.1f}; counted {top['raw_rate']:.1f})."
         + (f" {undated} report(s) without any time are counted." if undated else "")
     )

@@ -103,8 +103,10 @@ def compare(
     test, how = (None, "") if reasons else _primary(used, draws, seed)
     if not reasons and test is None:
         reasons.append(how)
-    if test is not None and test.p_value < permutation.ALPHA and anchored is None and not trust_starts:
-        reasons += _from_detection(rows, used, which, test, draws, seed)
+    if test is not None and test.p_value < permutation.ALPHA:
+        reasons += _of_the_same(used, test, draws, seed)
+        if anchored is None and not trust_starts:
+            reasons += _from_detection(rows, used, which, test, draws, seed)
     verdict = NOT_MEASURABLE if reasons else _verdict(test)
     table = _table(used, which, None if reasons else test, verdict, by, draws, seed)
     return _claim(verdict, table, None if reasons else test, which, how, reasons, rows, anchored is not None)
@@ -210,6 +212,20 @@ def _strata(used: pd.DataFrame) -> tuple[list[str], np.ndarray]:
         if n[kept].sum() >= 0.9 * n.sum() and enough:
             return names, codes
     return [], np.zeros(len(used), dtype=int)
+
+
+def _of_the_same(used: pd.DataFrame, test: permutation.Test, draws: int, seed: int) -> list[str]:
+    """Without severities a change must stay where the excess of reports is taken for minor ones."""
+    part, rates = reporting.without_excess(used)
+    if len(part) == len(used):
+        return []
+    other, _ = _primary(part, draws, seed)
+    if other is not None and other.p_value < permutation.ALPHA and other.effect * test.effect > 0:
+        return []
+    return [
+        f"{rates}, without a severity: were the {len(used) - len(part)} that one period has more of minor ones, chance "
+        "alone could have done it"
+    ]
 
 
 def _from_detection(

@@ -14,6 +14,7 @@ from ..errors import InputError, RefusedError
 
 MIN_N = 10  # below this: the points, no interval (METHODS: "Under n 10: dots")
 FLOOR_MIN = 0.5  # what a recorded zero stands for in logs: reports are written to the minute
+BEYOND = "open longer than the archive"
 _LATER = {
     "acknowledged_at": ("mitigated_at", "resolved_at"),
     "mitigated_at": ("resolved_at",),
@@ -75,7 +76,8 @@ def durations(incidents: pd.DataFrame, clock: str) -> pd.DataFrame:
 
     Columns: incident_id; minutes; basis ('derived' from timestamps, which wins, or 'stated' by the report, or null);
     open (begun, and neither its end nor anything later is recorded: still running, or never written down);
-    reason (why minutes is null); stated_min (what the report states, kept beside). A negative duration is not used,
+    reason (why minutes is null); stated_min (what the report states, kept beside). One that is open since before the
+    first with a duration began is open longer than the archive, and `reason` says so. A negative duration is not used,
     nor the stated figure beside it: the report contradicts itself, and which half is wrong is not ours to pick.
     """
     which = clock_of(clock)
@@ -100,10 +102,19 @@ def durations(incidents: pd.DataFrame, clock: str) -> pd.DataFrame:
     basis = np.select([minutes.isna(), derived.notna()], ["", "derived"], "stated")
     no_later = incidents[[c for c in _LATER.get(which.end, ()) if c in incidents]].isna().all(axis=1)
     unfinished = start.notna() & end.isna() & no_later & minutes.isna() & (which.end in _LATER)
+    first = start[minutes.notna()].min()  # of those with a duration: here the archive begins
+    before_all = unfinished & (start < first) if pd.notna(first) else unfinished & False
     word = {"at": which.start.removesuffix("_at"), "to": which.end.removesuffix("_at")}
     reason = np.select(
-        [minutes.notna(), negative, unfinished, start.isna() & end.isna(), start.isna()],
-        ["", "negative", "open", f"{word['at']} and {word['to']} not recorded", f"{word['at']} not recorded"],
+        [minutes.notna(), negative, before_all, unfinished, start.isna() & end.isna(), start.isna()],
+        [
+            "",
+            "negative",
+            BEYOND,
+            "open",
+            f"{word['at']} and {word['to']} not recorded",
+            f"{word['at']} not recorded",
+        ],
         f"{word['to']} not recorded",
     )
     table = {

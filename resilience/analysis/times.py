@@ -15,7 +15,7 @@ from .. import schema
 from ..errors import InputError, RefusedError
 from . import intervals, linking, survival
 from .claims import Claim, compare
-from .clocks import CLOCKS, FLOOR_MIN, MIN_N, Clock, clock_of, durations, minutes, refuse_pooling
+from .clocks import BEYOND, CLOCKS, FLOOR_MIN, MIN_N, Clock, clock_of, durations, minutes, refuse_pooling
 
 __all__ = [
     "CLOCKS", "FLOOR_MIN", "MIN_N", "NOT_STATED", "Claim", "Clock", "Found", "Times", "compare", "durations", "found_by",
@@ -30,11 +30,12 @@ NOT_STATED = "(not stated)"
 class Times:
     """Durations summarised. `table`: one row per group, minutes; a null interval is one that was not earned.
 
-    Columns: group, n (used), n_open, n_missing, missing_reasons, n_stated (of n, taken from the report's own figure),
-    n_zero (of n, recorded as 0: counted as half a minute in logs), total_min (a count of the n, hence no interval), and
-    for median, geomean and mean `*_min`, `*_low`, `*_high` (95 %). With what is still open counted as long as it has
-    lasted: km_median_* by Kaplan and Meier (infinite: not reached) and restricted_*, the mean of min(duration,
-    restricted_to_min), from n = 30. `text`: the finding in a sentence or two. `clock`: its definition.
+    Columns: group, n (used), n_open, n_beyond (of n_open, open longer than the archive), n_missing, missing_reasons,
+    n_stated (of n, taken from the report's own figure), n_zero (of n, recorded as 0: counted as half a minute in logs),
+    total_min (a count of the n, hence no interval), and for median, geomean and mean `*_min`, `*_low`, `*_high` (95 %).
+    With what is still open counted as long as it has lasted: km_median_* by Kaplan and Meier (infinite: not reached) and
+    restricted_*, the mean of min(duration, restricted_to_min), from n = 30. `text`: the finding in a sentence or two.
+    `clock`: its definition.
     """
 
     table: pd.DataFrame
@@ -90,7 +91,7 @@ def summarise(
     rows = [{"group": str(name), **_row(part)} for name, part in found.groupby(group, sort=True)]
     columns = ["group", *_row(found.iloc[:0])]
     table = pd.DataFrame(rows, columns=columns)
-    return Times(table, _text(table, frame, which, names), which)
+    return Times(table, " ".join([_text(table, frame, which, names), *_odd(frame, found)]), which)
 
 
 def _row(found: pd.DataFrame) -> dict[str, object]:
@@ -99,6 +100,7 @@ def _row(found: pd.DataFrame) -> dict[str, object]:
     row: dict[str, object] = {
         "n": len(used),
         "n_open": int(found["open"].sum()),
+        "n_beyond": int((found["reason"] == BEYOND).sum()),
         "n_missing": int(missing.sum()),
         "missing_reasons": "; ".join(f"{reason}: {count}" for reason, count in missing.items()),
         "n_stated": int((found["basis"] == "stated").sum()),
@@ -133,10 +135,17 @@ def _with_open(found: pd.DataFrame) -> dict[str, float]:
 
 
 def _lasted(frame: pd.DataFrame, clock: Clock, found: pd.DataFrame, until: pd.Timestamp | None) -> pd.Series:
-    """Minutes that each has lasted: to its end, or to `until` while open; null where neither is known."""
+    """Minutes that each has lasted: to its end, or to `until` while open; null where neither is known.
+
+    One that is open longer than the archive was watched for as long as that, and is counted so.
+    """
     moments = [c for c in frame if str(c).endswith("_at") and isinstance(frame[c].dtype, pd.DatetimeTZDtype)]
     last = until if until is not None else frame[moments].max().max()
     so_far = (last - frame[clock.start]).dt.total_seconds() / 60
+    beyond = found["reason"] == BEYOND
+    if beyond.any():
+        watched = so_far[found["minutes"].notna()].max()
+        so_far = so_far.mask(beyond, max(watched, 0.0))
     return found["minutes"].fillna(so_far.where(found["open"] & (so_far >= 0)))
 
 
@@ -205,6 +214,29 @@ def _text(table: pd.DataFrame, frame: pd.DataFrame, clock: Clock, names: list[st
             "All are simulated." if simulated.all() else f"{int(simulated.sum())} rows are simulated."
         )
     return " ".join(says)
+
+
+def _odd(frame: pd.DataFrame, found: pd.DataFrame) -> list[str]:
+    """What to check before the figures are believed: durations that no archive of this length can tell."""
+    says = []
+    beyond = frame.loc[(found["reason"] == BEYOND).to_numpy()].drop_duplicates("incident_id")
+    if len(beyond):
+        oldest = beyond.sort_values("started_at").iloc[0]
+        says.append(
+            f"{len(beyond)} open longer than the archive ({oldest['incident_id']}, since {oldest['started_at']:%Y-%m-%d}): "
+            "begun before every incident with a duration. The end was probably never written down, or the start is wrong."
+        )
+    used = found[found["minutes"].notna()].assign(began=frame["started_at"]).drop_duplicates("incident_id")
+    if len(used) > MIN_N:
+        longest = used["minutes"].idxmax()
+        others = used["began"].drop(longest)
+        span = (others.max() - others.min()).total_seconds() / 60
+        if used["minutes"][longest] > span > 0:
+            says.append(
+                f"{used['incident_id'][longest]} took {minutes(used['minutes'][longest])}, longer than the "
+                f"{minutes(span)} in which all others began: check its dates."
+            )
+    return says
 
 
 def _open_text(row: pd.Series) -> str:

@@ -20,6 +20,9 @@ lower-case letters, digits and hyphens, at most 80, for example `2020-12-10-vacc
 the metrics of that day, `resilience render <id>` makes the report. Everything the report says about people, votes,
 predictions and outcomes comes from here; it invents nothing. What you leave out is reported as unknown, never as zero.
 
+`resilience gameday new <id>` writes the file with every field, to be filled; `resilience gameday import <id>` drafts it from
+Chaos Toolkit journals and a Slack export ([commands](commands.md#resilience-gameday)).
+
 The words: *villains* prepare the experiments and inject a *fault*; *heroes* are told a *symptom* and some *targets*, and
 have a *time box* to investigate, find and fix. A *probe* says in numbers what normal is; whether it stayed so is the
 *verdict*.
@@ -106,7 +109,7 @@ def _section(part: type[Part], title: str) -> str:
         sample = "see below" if part_in(hints[name]) else f"`{(field.examples or [''])[0]}`"
         cells = (
             f"`{name}`",
-            _type(hints[name]),
+            kind_of(hints[name]),
             unit,
             needed,
             field.description or "",
@@ -117,15 +120,15 @@ def _section(part: type[Part], title: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _type(hint: Any) -> str:
+def kind_of(hint: Any) -> str:
     """What a type is called, for people: the names of `Kind`."""
     if get_origin(hint) is Annotated:
         inner, *rest = get_args(hint)
-        return next((mark.name for mark in rest if isinstance(mark, Kind)), None) or _type(inner)
+        return next((mark.name for mark in rest if isinstance(mark, Kind)), None) or kind_of(inner)
     if get_origin(hint) is list:
-        return f"list of {_type(get_args(hint)[0])}s".replace("texts", "text")
+        return f"list of {kind_of(get_args(hint)[0])}s".replace("texts", "text")
     if get_origin(hint) is dict:
-        return "numbers by environment: " + _type(get_args(hint)[1])
+        return "numbers by environment: " + kind_of(get_args(hint)[1])
     if isinstance(hint, type) and issubclass(hint, Part):
         return "group"
-    return next(_type(inner) for inner in get_args(hint) if inner is not type(None))
+    return next(kind_of(inner) for inner in get_args(hint) if inner is not type(None))

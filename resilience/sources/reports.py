@@ -25,6 +25,19 @@ HTML = (".html", ".htm")
 ELSEWHERE = (".json", ".csv", ".yml", ".yaml", ".parquet")
 """Formats of other readers: passed over in a folder without a word."""
 
+PLANNED = frozenset(
+    {
+        "hero-briefing.md",
+        "villain-sheet.md",
+        "experiment.json",
+        "fis-template.json",
+        "chaos-mesh.yml",
+        "calendar.ics",
+    }
+)
+"""Files that `resilience plan --export` writes beside gameday.yml: what is to happen, not what has. Passed over by name,
+so that the whole folder may be copied to where GameDays are read."""
+
 _NO_REPORT = {
     *(
         "readme",
@@ -129,7 +142,7 @@ def _files(root: Path) -> list[Path]:
         )
     found = (file for file in sorted(root.rglob("*")) if file.is_file())
     shown = (f for f in found if not any(part.startswith(".") for part in f.relative_to(root).parts))
-    return [file for file in shown if file.suffix.lower() not in ELSEWHERE]
+    return [file for file in shown if file.suffix.lower() not in ELSEWHERE and file.name not in PLANNED]
 
 
 def _start(root: Path, base: str | Path | None) -> Path:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_causes import evaluate, reading, store_of, workspace_here
-from .errors import InputError
-from .terminal import show
+from ..errors import InputError
+from ..terminal import show
+from .common import reading, store_at, workspace_here
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .analysis.ledger import Ledger
-    from .analysis.plan import Plan
-    from .evidence import Evidence
-    from .store import Store
-    from .workspace import Workspace
+    from ..analysis.ledger import Ledger
+    from ..analysis.plan import Plan
+    from ..evidence import Evidence
+    from ..store import Store
+    from ..workspace import Workspace
 
 _LEDGER = [
     "failure_class", "service", "environment", "state", "n", "raw_rate", "rate", "rate_low", "rate_high", "loss",
@@ -47,9 +47,9 @@ _AS_OF = click.option(
 @reading
 def ledger(state: str | None, everything: bool, page: bool, as_of: str, root: str | None, form: str) -> None:
     """What fails and what has been rehearsed: one row per failure class and service, costly and unrehearsed first."""
-    from . import evidence
+    from .. import evidence
 
-    store = store_of(root).pinned()
+    store = store_at(root).pinned()
     found = evidence.read(store, evidence.moment(as_of))
     book = evidence.build(found)
     if page:
@@ -70,7 +70,7 @@ def ledger(state: str | None, everything: bool, page: bool, as_of: str, root: st
 
 def write_page(workspace: Workspace, found: Evidence, book: Ledger, chosen: Plan | None) -> Path:
     """Write reports/ledger.html, whole or not at all, and return its path."""
-    from .report import ledger_panels
+    from ..report import ledger_panels
 
     workspace.reports.mkdir(parents=True, exist_ok=True)
     path = workspace.reports / "ledger.html"
@@ -127,11 +127,11 @@ def plan(
     root: str | None, form: str,
 ) -> None:  # fmt: skip
     """Which experiments to run next, where and when, and why not the others. Nothing is executed."""
-    from . import evidence
+    from .. import evidence
 
     if reveal and not as_of:
         raise click.UsageError("--reveal needs --as-of: the moment until which everything is known.")
-    store, workspace = store_of(root).pinned(), workspace_here()
+    store, workspace = store_at(root).pinned(), workspace_here()
     found = evidence.read(store, evidence.moment(as_of), hidden=hidden, zone=workspace.zone)
     book = evidence.build(found)
     rules = evidence.constraints(
@@ -171,8 +171,8 @@ def uncover(store: Store, found: Evidence, book: Ledger, chosen: Plan, span: str
     cannot be read."""
     import pandas as pd
 
-    from . import evidence
-    from .analysis import reveal
+    from .. import evidence
+    from ..analysis import reveal
 
     units = {"d": "days", "w": "weeks", "m": "months", "y": "years"}
     if len(span) < 2 or span[-1] not in units or not span[:-1].isdigit():
@@ -183,7 +183,7 @@ def uncover(store: Store, found: Evidence, book: Ledger, chosen: Plan, span: str
 
 def freeze_plan_reveal(store: Store, as_of: str = "2020-11-30", span: str = "6m") -> str:
     """The sentences of a plan made from what was known at `as_of` and of what followed; for the demo."""
-    from . import evidence
+    from .. import evidence
 
     found = evidence.read(store, evidence.moment(as_of))
     book = evidence.build(found)
@@ -223,9 +223,9 @@ def _export(
     store: Store, workspace: Workspace, found: Evidence, chosen: Plan, folder: Path, day: pd.Timestamp, title: str,
     style: str,
 ) -> list[Path]:  # fmt: skip
-    from . import evidence
-    from .analysis import faults
-    from .report import experiments
+    from .. import evidence
+    from ..analysis import faults
+    from ..report import experiments
 
     limits = {
         row.service: evidence.steady_state(store, found, row.service, day, workspace.zone)
@@ -237,18 +237,6 @@ def _export(
         date=day, zone=workspace.zone, style=style, callers=callers, simulated=found.simulated,
     )  # fmt: skip
     return experiments.write(made, folder)
-
-
-@evaluate.command("plan")
-@click.option("--horizon", default=6, show_default=True, help="Months after each origin that are uncovered.")
-@click.option("--seed", default=0, show_default=True, help="Seed of ties and resampled futures.")
-@reading
-def evaluate_plan(horizon: int, seed: int, root: str | None, form: str) -> None:
-    """Does the ranking find what fails next? Rolling origins against random, recency and two kinds of frequency."""
-    from . import evidence
-
-    judged = evidence.judge(evidence.read(store_of(root).pinned()), seed=seed, horizon_months=horizon)
-    show(judged.table, form, judged.text)
 
 
 @click.command()
@@ -284,14 +272,14 @@ def probe(
 
     import pandas as pd
 
-    from . import evidence, views
-    from .analysis import probing
+    from .. import evidence, views
+    from ..analysis import probing
 
     end = evidence.moment(at) or pd.Timestamp(datetime.now(UTC))
     if source == "store":
         between = (end - pd.Timedelta(minutes=minutes), end)
         points = views.table(
-            store_of(root), "series", where={"metric": [metric], "scope": [scope]}, between=between
+            store_at(root), "series", where={"metric": [metric], "scope": [scope]}, between=between
         )
     else:
         points = _measured(metric, scope, end, minutes, host)
@@ -308,8 +296,8 @@ def _measured(metric: str, scope: str, end: pd.Timestamp, minutes: float, host: 
 
     import pandas as pd
 
-    from .sources import datadog
-    from .sources.datadog_api import Api
+    from ..sources import datadog
+    from ..sources.datadog_api import Api
 
     tags = ",".join(scope.split(","))
     count = any(word in metric for word in ("hits", "count", "requests"))

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .errors import InputError
-from .terminal import progress, safe, show
+from ..errors import InputError
+from ..terminal import progress, safe, show, with_ranges
+from .common import CLOCKS, form_option, reading, store_at, store_option
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .store import Store
 
-CLOCKS = ("detect", "acknowledge", "mitigate", "restore", "repair")
 _PATH = click.Path(path_type=Path)
-_clock = click.option(
-    "--clock", type=click.Choice(CLOCKS), default="restore", show_default=True, help="Which duration."
-)
-_store = click.option(
-    "--store", "root", metavar="DIR|URL", help="Store to read [default: data/store of the workspace]."
-)
-_form = click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help="How to print it.",
-)
+
+
+def _clock(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        "--clock", type=click.Choice(names), default="restore", show_default=True, help="Which duration."
+    )
 
 
 @click.command()
@@ -39,7 +31,7 @@ _form = click.option(
 @click.option(
     "--date", help="Date to judge, e.g. 2020-12-10 [default: the store's first GameDay, else none]."
 )
-@_clock
+@_clock(*CLOCKS[:-1])
 @click.option(
     "--window",
     type=click.FloatRange(7, 3650),
@@ -51,7 +43,7 @@ _form = click.option(
 @click.option(
     "--out", type=_PATH, help="Page to write [default: reports/placebo.html, beside a CSV placebo.html]."
 )
-@_store
+@store_option
 def placebo(
     source: Path | None,
     date: str | None,
@@ -66,8 +58,8 @@ def placebo(
     SOURCE is any CSV of incidents, or a file or folder of reports; without it the store is read. The mean before and
     after is compared at 1 000 random dates of that history, and at --date.
     """
-    from .analysis import placebo as analysis
-    from .report import placebo_page
+    from ..analysis import placebo as analysis
+    from ..report import placebo_page
 
     incidents, said, notes, fallback = _incidents(source, root)
     at = _date(date) if date else _first_gameday(root) if source is None else None
@@ -88,16 +80,16 @@ def placebo(
 @click.command()
 @click.argument("source", type=_PATH, required=False)
 @click.option("--date", required=True, help="First day of the later period, e.g. 2020-12-11.")
-@_clock
+@_clock(*CLOCKS[:-1])
 @click.option("--anchored", is_flag=True, help="Begin where the series in the store first moved.")
-@_form
-@_store
+@form_option
+@store_option
 def compare(source: Path | None, date: str, clock: str, anchored: bool, form: str, root: str | None) -> None:
     """Did it change after a date? Supported, not distinguishable, or not measurable, and what could have been seen.
 
     SOURCE as in `placebo`. One comparison is the claim; those by severity and by who found it are exploratory.
     """
-    from .analysis import claims
+    from ..analysis import claims
 
     if anchored and source is not None:
         raise InputError("Only the store holds series.", remedy="Leave SOURCE or --anchored away.")
@@ -120,15 +112,15 @@ def compare(source: Path | None, date: str, clock: str, anchored: bool, form: st
     required=True,
     help="Date or moment, or a version of the table incidents (`resilience status`).",
 )
-@_form
-@_store
+@form_option
+@store_option
 def restated(since: str, form: str, root: str | None) -> None:
     """Which published figures moved since then, and whether data, labels, taxonomy or definition moved them."""
-    from . import workspace
-    from .report import restated as report
+    from .. import workspace
+    from ..report import restated as report
 
     place = workspace.find(Path.cwd())
-    store = _open(root)
+    store = store_at(root)
     if since.isdigit():
         old = store.as_of(datetime.now(UTC), "incidents", int(since))
     else:
@@ -140,22 +132,15 @@ def restated(since: str, form: str, root: str | None) -> None:
         click.echo(f"Not compared: {safe(name)}: {safe(why)}", err=True)
 
 
-def _open(root: str | None) -> Store:
-    from . import workspace
-    from .store import Store
-
-    return Store(root or workspace.find(Path.cwd()).store)
-
-
 def _incidents(source: Path | None, root: str | None) -> tuple[pd.DataFrame, str, list[str], Path]:
     """Real incidents of a file, a folder or the store; where they are from; what was taken for granted; where a "
     "page goes."""
-    from . import views, workspace
-    from .analysis import reporting
+    from .. import views, workspace
+    from ..analysis import reporting
 
     if source is None:
         page = Path("placebo.html") if root else workspace.find(Path.cwd()).reports / "placebo.html"
-        store = _open(root)
+        store = store_at(root)
         rows = reporting.dated(views.incidents(store, kind="real"), views.table(store, "timeline"))
         return rows, "the incidents in the store", [], page
     if not source.exists():
@@ -164,12 +149,12 @@ def _incidents(source: Path | None, root: str | None) -> tuple[pd.DataFrame, str
         )
     notes: list[str] = []
     if source.suffix.lower() == ".csv":
-        from .sources import incident_csv
+        from ..sources import incident_csv
 
         read = incident_csv.read(source)
         rows, notes = read.incidents, list(read.notes)
     else:
-        from .sources import reports
+        from ..sources import reports
 
         told = reports.read(source)
         rows = reporting.dated(told.incidents, told.timeline)
@@ -185,13 +170,13 @@ def _incidents(source: Path | None, root: str | None) -> tuple[pd.DataFrame, str
 
 
 def _onsets(root: str | None, incidents: pd.DataFrame) -> pd.DataFrame:
-    from . import views
+    from .. import views
 
-    return views.onsets(_open(root), incidents)
+    return views.onsets(store_at(root), incidents)
 
 
 def _first_gameday(root: str | None) -> pd.Timestamp | None:
-    days = _open(root).load("gamedays")["held_on"]
+    days = store_at(root).load("gamedays")["held_on"]
     return None if days.empty else days.min()
 
 
@@ -204,3 +189,27 @@ def _date(text: str) -> pd.Timestamp:
     except ValueError:
         raise InputError(f"{text!r} is not a date.", remedy="Write it as 2020-12-10.") from None
     return at.tz_localize("UTC") if at.tzinfo is None else at.tz_convert("UTC")
+
+
+@click.command()
+@click.option(
+    "--by",
+    type=click.Choice(["service", "cause", "severity", "quarter", "kind", "detected_by"]),
+    help="Group by.",
+)
+@_clock(*CLOCKS)
+@click.option("--kind", type=click.Choice(["real", "drill", "test"]), default="real", show_default=True)
+@reading
+def times(by: str | None, clock: str, kind: str, root: str | None, form: str) -> None:
+    """How long incidents take on one clock: n, median, geometric mean and mean, each with its interval."""
+    from .. import views
+    from ..analysis import times as analysis
+
+    store = store_at(root)
+    incidents = views.incidents(store, kind=None if by == "kind" else kind, by=by)
+    if clock == "inform":
+        if by is not None:
+            raise InputError("Time to inform is by audience.", remedy="Leave --by away.")
+        incidents, by = analysis.informed(incidents, views.table(store, "incident_messages")), "audience"
+    found = analysis.summarise(incidents, clock, by)
+    show(with_ranges(found.table) if form == "table" else found.table, form, found.text)

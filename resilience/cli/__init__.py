@@ -1,0 +1,64 @@
+"""The command line. Heavy imports happen inside the commands that need them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..errors import InputError
+from . import archive, causes, evaluate, gameday, plan, records, reports, series, start, times
+
+
+class _Refusal(click.ClickException):
+    """An InputError as a user sees it."""
+
+    exit_code = 2
+
+
+class _Group(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            raise _Refusal(str(error)) from None
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of the work, not of the alphabet
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__)
+def main() -> None:
+    """What keeps failing, are we getting better, and what should we rehearse next?
+
+    Start with `resilience init DIR`, put reports, series and gameday.yml files into its data/ folder, then
+    `resilience ingest` and `resilience render --all`. Or see it first: `resilience demo` in an empty folder.
+    """
+
+
+@click.command(hidden=True)
+@click.argument("page", type=click.Choice(["data-dictionary", "gameday-file"]))
+def docs(page: str) -> None:
+    """Print a generated page of docs/."""
+    if page == "data-dictionary":
+        from .. import schema
+
+        click.echo(schema.data_dictionary(), nl=False)
+    else:
+        from ..sources import gamedays as source
+
+        click.echo(source.documentation(), nl=False)
+
+
+for _command in (
+    start.init, start.sample, start.demo,
+    records.ingest, archive.sync, records.problems, records.reports, records.status, records.links,
+    records.corrections, archive.store_group,
+    causes.causes, causes.label, times.times, times.compare, times.placebo, times.restated,
+    series.capacity, series.windows, series.onsets, series.dependencies, series.roots,
+    gameday.gameday, reports.render, reports.verify,
+    plan.ledger, plan.plan, plan.probe, plan.confirm, evaluate.evaluate, docs,
+):  # fmt: skip
+    main.add_command(_command)

@@ -1,0 +1,64 @@
+"""What several commands share: options, the workspace and its store, a moment as typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..store import Store
+    from ..workspace import Workspace
+
+CLOCKS = ("detect", "acknowledge", "mitigate", "restore", "repair", "inform")
+
+
+def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--store", "root", metavar="DIR|URL", help="Store to read [default: data/store of the workspace]."
+    )(command)
+
+
+def form_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    forms = click.Choice(["table", "json", "csv"])
+    return click.option(
+        "--format", "form", type=forms, default="table", show_default=True, help="How to print it."
+    )(command)
+
+
+def reading(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of a command that prints from the store."""
+    return store_option(form_option(command))
+
+
+def moment_of(text: str | None) -> datetime:
+    try:
+        moment = datetime.now(UTC) if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InputError(f"{text!r} is not a moment.", remedy="Write it as 2021-06-01T00:00:00+00:00.")
+    return moment
+
+
+def workspace_here() -> Workspace:
+    from .. import workspace
+
+    return workspace.find(Path.cwd())
+
+
+def store_at(root: str | None) -> Store:
+    from ..store import Store
+
+    return Store(root or workspace_here().store)
+
+
+def counted(commit: Any) -> Iterator[tuple[int, str]]:
+    for word in ("inserted", "updated", "deleted"):
+        if n := getattr(commit, word):
+            yield n, word
