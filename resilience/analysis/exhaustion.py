@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
+from ..errors import InputError
 from . import trend
 from .grid import MONDAY_US, WEEK_US, Grid, Spans, read
 from .movement import service_of
 
-DRAWS = 2000
+DRAWS = 1000
 HORIZON_WEEKS = 52
 UNLIKELY = 0.10  # chance below which running out is not within the horizon
+_STATES = ("exhausted", "within the horizon", "not within the horizon", "not known")
+_DATES = ("earliest", "likely", "latest", "since_earliest", "since", "since_latest")
 
 
 @dataclass(frozen=True)
 class Exhaustion:
     """`table`: one row per scope, the first to run out first.
 
-    scope, service; limit (load per interval that it carries); busiest (expected in the busiest slot of the present ordinary
-    week); used (busiest / limit); growth_pct, growth_low, growth_high (per year, 80 %); chance (that it runs out within the
-    horizon); earliest, likely, latest (10, 50 and 90 % of the dates on which the busiest slot of an ordinary week first
-    needs the whole limit; null where that lies beyond the horizon); state (exhausted, within the horizon, not within the
-    horizon, not known); n_weeks; error_pct, naive_pct (backtest 13 weeks ahead); reason (why not known).
+    scope, service; limit (load per interval that it carries; null where not known); at_least (true where the limit is
+    only the highest that was seen to be carried); busiest (load expected in the busiest slot of the present ordinary
+    week); used (busiest / limit); growth_pct, growth_low, growth_high (per year, 80 %); state (exhausted, within the
+    horizon, not within the horizon, not known); chance (that it runs out within the horizon); earliest, likely, latest
+    (10, 50 and 90 % of the dates on which the busiest slot of an ordinary week next needs the whole limit; null where that
+    lies beyond the horizon); since_earliest, since, since_latest (the same of the first such date, where it has passed
+    already; null where it may not have been yet); horizon_weeks; n_weeks (used), error_pct, naive_pct (backtest 13 weeks
+    ahead: ours, and the same week a year before); reason (why not known).
     """
 
     table: pd.DataFrame
@@ -38,90 +46,120 @@ def exhaustion(
     *,
     metric: str,
     limits: Mapping[str, float],
+    at_least: Iterable[str] = (),
     exclude: Spans | None = None,
     horizon_weeks: int = HORIZON_WEEKS,
     seed: int = 0,
+    executor: Executor | None = None,
 ) -> Exhaustion:
     """Dates on which each scope of `metric` runs out. `limits`: service or scope -> load per interval that it carries.
 
-    The horizon is at most half of the history. The future level is drawn from the trend (see `trend`), an ordinary week
-    keeps the shape that it had; sales and holidays do not count. A service without a limit is listed as not known.
+    `at_least`: those of `limits` that are only the highest load seen to be carried: their dates are the earliest on which
+    nobody knows any more. The horizon is at most as long as the history. Future levels are drawn from the trend (see
+    `trend`): if growth goes on as it did, and the week keeps its shape. Sales and holidays do not count (`exclude`).
+    A service without a limit is listed as not known. Raises InputError for a limit that is not above zero.
     """
+    if wrong := [f"{k}={v:g}" for k, v in limits.items() if not v > 0]:
+        raise InputError(f"{', '.join(wrong[:3])} is no load.", remedy="Limits are finite and above zero.")
     found = read(series, metric, None, exclude)
-    rows = [_one(g, zone, _limit(g.scope, limits), horizon_weeks, seed) for g in found.grids]
+    known = [_of(g.scope, limits) for g in found.grids]
+    apply = map if executor is None else executor.map
+    work = partial(one, zone=zone, horizon=horizon_weeks, seed=seed)
+    rows = list(apply(work, found.grids, known))
     table = pd.DataFrame(rows)
-    rank = {"exhausted": 0, "within the horizon": 1, "not within the horizon": 2, "not known": 3}
-    table["order"] = table["state"].map(rank)
-    far = pd.Timestamp.max.tz_localize("UTC").as_unit("us")
-    table["when"] = table["likely"].fillna(table["earliest"]).fillna(far)
-    table = table.sort_values(
-        ["order", "when", "used", "scope"], ascending=[True, True, False, True], ignore_index=True
-    ).drop(columns=["order", "when"])
+    vague = set(at_least)
+    table.insert(3, "at_least", [{s, service_of(s)} & vague != set() for s in table["scope"]])
+    for name in _DATES:
+        table[name] = pd.to_datetime(table[name], utc=True).astype("datetime64[us, UTC]")
+    order = table.assign(rank=table["state"].map(_STATES.index), when=table["likely"].fillna(table["earliest"]))
+    order = order.sort_values(["rank", "when", "used", "scope"], ascending=[True, True, False, True])
+    table = table.loc[order.index].reset_index(drop=True).astype({"scope": "str", "service": "str", "reason": "str"})
     return Exhaustion(table, _text(table, metric, horizon_weeks))
 
 
-def _limit(scope: str, limits: Mapping[str, float]) -> float:
+def _of(scope: str, limits: Mapping[str, float]) -> float:
     return float(limits.get(scope, limits.get(service_of(scope) or "", np.nan)))
 
 
-def _one(grid: Grid, zone: str, limit: float, horizon: int, seed: int) -> dict[str, object]:
-    nothing = pd.NaT
+def one(grid: Grid, limit: float, *, zone: str, horizon: int, seed: int) -> dict[str, object]:
+    """The row of one scope."""
     row: dict[str, object] = {
         "scope": grid.scope, "service": service_of(grid.scope), "limit": limit, "busiest": np.nan, "used": np.nan,
-        "growth_pct": np.nan, "growth_low": np.nan, "growth_high": np.nan, "chance": np.nan, "earliest": nothing,
-        "likely": nothing, "latest": nothing, "state": "not known", "n_weeks": 0, "error_pct": np.nan, "naive_pct": np.nan,
+        "growth_pct": np.nan, "growth_low": np.nan, "growth_high": np.nan, "state": "not known", "chance": np.nan,
+        **dict.fromkeys(_DATES, pd.NaT), "horizon_weeks": 0, "n_weeks": 0, "error_pct": np.nan, "naive_pct": np.nan,
         "reason": None,
     }  # fmt: skip
-    line = trend.fit(grid, zone)
+    line = trend.fit(grid, zone, limit)
     if line is None:
-        return {**row, "reason": f"fewer than {trend.MIN_WEEKS} ordinary weeks"}
+        return {**row, "reason": f"fewer than {trend.MIN_WEEKS} ordinary weeks of values above zero"}
+    busy = int(np.nanargmax(line.shape))
     now = line.origin + 1.0
-    top = float(np.nanmax(line.shape))
+    weeks = min(horizon, len(line.week))
     growth, low, high = line.growth_pct
-    busiest = top * float(line.levels(np.array([now]))[0])
+    busiest = float(line.shape[busy] * line.levels(np.array([now]))[0])
     row |= {
-        "busiest": busiest, "growth_pct": growth, "growth_low": low, "growth_high": high, "n_weeks": line.n,
-        "error_pct": line.error_pct, "naive_pct": line.naive_pct,
+        "busiest": busiest, "growth_pct": growth, "growth_low": low, "growth_high": high, "horizon_weeks": weeks,
+        "n_weeks": line.n, "error_pct": line.error_pct, "naive_pct": line.naive_pct,
     }  # fmt: skip
     if not limit > 0:
-        return {**row, "reason": "no limit is known"}
+        return {**row, "reason": "what it carries is not known"}
     row["used"] = busiest / limit
+    at = line.week[0] + np.arange((now - line.week[0] + weeks) * 7 + 1) / 7  # days
+    rng = np.random.default_rng([seed, 1])
+    doubt = np.nan_to_num(line.shape_sd[busy]) * rng.standard_normal(DRAWS)
+    over = line.levels(at, line.draws(DRAWS, seed)) * (line.shape[busy] * np.exp(doubt))[:, None] >= limit
+    past = at < now
+    if float(over[:, past].any(axis=1).mean()) >= 0.5:
+        row |= _dates(at, over, ("since_earliest", "since", "since_latest"), until=now)
+    ahead = over[:, ~past]
+    row["chance"] = 1.0 if busiest >= limit else float(ahead.any(axis=1).mean())
     if busiest >= limit:
-        return {**row, "state": "exhausted", "chance": 1.0}
-    weeks = min(horizon, line.n // 2)
-    ahead = now + np.arange(weeks * 7 + 1) / 7
-    over = top * line.levels(ahead, line.draws(DRAWS, seed)) >= limit
-    chance = float(over.any(axis=1).mean())
-    row["chance"] = chance
-    if chance < UNLIKELY:
+        return {**row, "state": "exhausted"}
+    if row["chance"] < UNLIKELY:  # type: ignore[operator]
         return {**row, "state": "not within the horizon"}
-    first = np.where(over.any(axis=1), np.argmax(over, axis=1), np.inf)
-    dates = [_date(ahead, q) for q in np.quantile(first, [0.1, 0.5, 0.9], method="inverted_cdf")]
-    return {**row, "state": "within the horizon", **dict(zip(("earliest", "likely", "latest"), dates, strict=True))}
+    return {**row, "state": "within the horizon", **_dates(at[~past], ahead, ("earliest", "likely", "latest"))}
 
 
-def _date(ahead: np.ndarray, place: float) -> pd.Timestamp:
-    if not np.isfinite(place):
+def _dates(at: np.ndarray, over: np.ndarray, names: tuple[str, str, str], until: float = np.inf) -> dict[str, object]:
+    """First days of `at` in which draws are `over`: 10, 50 and 90 %; null from `until` on, and where most are not."""
+    first = np.where(over.any(axis=1), at[np.argmax(over, axis=1)], np.inf)
+    found = np.quantile(first, [0.1, 0.5, 0.9], method="inverted_cdf")
+    return {name: _day(week) if week < until else pd.NaT for name, week in zip(names, found, strict=True)}
+
+
+def _day(week: float) -> pd.Timestamp:
+    """The day (its midnight UTC) at `week` weeks since 1970."""
+    if not np.isfinite(week):
         return pd.NaT
-    us = int(ahead[int(place)] * WEEK_US) - MONDAY_US
-    return pd.Timestamp(us, unit="us", tz="UTC").as_unit("us").normalize()
+    return pd.Timestamp(int(week * WEEK_US) - MONDAY_US, unit="us", tz="UTC").as_unit("us").normalize()
 
 
 def _text(table: pd.DataFrame, metric: str, horizon: int) -> str:
     counts = table["state"].value_counts()
-    over, soon = (int(counts.get(s, 0)) for s in ("exhausted", "within the horizon"))
-    unknown = int(counts.get("not known", 0))
-    says = f"Of {len(table)} scopes of {metric}, {over} need all they carry in an ordinary week already, {soon} may within "
-    says += f"{horizon} weeks, {int(counts.get('not within the horizon', 0))} not"
+    over, soon, later, unknown = (int(counts.get(state, 0)) for state in _STATES)
+    if unknown == len(table):
+        return f"Of none of {len(table)} scopes of {metric} is it known when it runs out: {table['reason'].iloc[0]}."
+    says = f"Of {len(table)} scopes of {metric}, an ordinary week needs all that it carries on {over} already, on {soon} "
+    says += f"perhaps within {horizon} weeks, on {later} not within them"
     says += f"; of {unknown} it is not known" if unknown else ""
     first = table[table["state"] == "within the horizon"]
     if len(first):
         row = first.iloc[0]
-        latest = f"{row['latest']:%Y-%m-%d}" if pd.notna(row["latest"]) else "after the horizon"
-        says += f". First: {row['service'] or row['scope']}, between {row['earliest']:%Y-%m-%d} and {latest} (80 %)"
+        says += f". Next: {row['service'] if pd.notna(row['service']) else row['scope']}, {window(row)}"
+    if int(table["at_least"].sum()):
+        says += (
+            f". Of {int(table['at_least'].sum())} only the highest load ever carried is known: their dates say until when "
+            "nothing new is asked of them, not when they break"
+        )
     tried = table["error_pct"].notna()
     if tried.any():
-        ours, naive = table.loc[tried, "error_pct"].median(), table.loc[tried, "naive_pct"].median()
-        says += f". Levels {trend._AHEAD} weeks ahead were off by {ours:.1f} % in the median of backtests"
-        says += f" (the week a year before: {naive:.1f} %)"
-    return says + ". Sales and holidays do not count."
+        ours, naive = (table.loc[tried, c].median() for c in ("error_pct", "naive_pct"))
+        says += f". In backtests {trend.AHEAD} weeks ahead the level was off by {ours:.1f} % in the median"
+        says += f" (the same week a year before: {naive:.1f} %)"
+    return says + ". If growth goes on as it did; sales and holidays do not count."
+
+
+def window(row: pd.Series) -> str:
+    """The 80 % interval of a row's next date in words."""
+    latest = f"{row['latest']:%Y-%m-%d}" if pd.notna(row["latest"]) else "after the horizon"
+    return f"between {row['earliest']:%Y-%m-%d} and {latest} (8 chances in 10)"

@@ -1,8 +1,9 @@
 """Where the load of an ordinary week is heading: level, growth and season of its weeks, and how far off such forecasts were.
 
-The logarithm of a week's level is a + b t + season(t) + e, with a yearly wave as season and e a first-order autoregression.
-Coefficients are those of Bayesian linear regression: priors of half the level a year for growth and a tenth for the season
-keep a history that is shorter than two years from taking one for the other (Bishop, Pattern Recognition, 2006, 3.3).
+The logarithm of a week's level is a + b t + season(t) + e: two waves a year as season, and e a first-order autoregression.
+Coefficients are those of Bayesian linear regression (Bishop, Pattern Recognition, 2006, 3.3); its priors keep a history of
+less than two years from taking growth for season. The shape of the week is shrunk towards hour + weekday by as much as
+noise asks for (Efron and Morris, 1973), so that the busiest of many slots is not merely the luckiest.
 """
 
 from __future__ import annotations
@@ -14,20 +15,23 @@ import numpy as np
 from .grid import MONDAY_US, WEEK_US, Grid, local
 
 MIN_WEEKS = 26
+AHEAD = 13  # weeks ahead that the backtest looks
 YEAR_WEEKS = 365.25 / 7
-_PRIOR = np.array([100.0, 0.5, 0.1, 0.1])  # standard deviations: level, growth a year, cosine, sine of the year
+_PRIOR = np.array([100.0, 0.5, 0.2, 0.2, 0.07, 0.07])  # deviations of level, growth a year, and two waves, in logarithms
 _ENOUGH = 0.5  # share of a week's values that must be there
 _FAR = 4.0  # robust deviations beyond which a week is no ordinary one
 _MOST_RHO = 0.95
-_AHEAD = 13  # weeks ahead that the backtest looks
+_NEAR = 0.85  # share of a limit beyond which what was carried no longer says what was asked for
+_Z80 = 1.2816
 
 
 @dataclass(frozen=True)
 class Trend:
-    """Weeks of one scope. `week`: since 1970, local; `level`: of each, NaN where it was left out; `shape` (slots of a week):
+    """Weeks of one scope. `week`: since 1970, local; `level`: of each, NaN where it was left out.
 
-    expected share of the level; `mean`, `cover` of the coefficients (level, growth per year, cosine, sine; logarithms);
-    `sigma`, `rho` of what remains; `origin`: week that t counts from. `wider`: factor on standard deviations by which the
+    `shape`, `shape_sd` (slots of a local week): share of the level expected there, and the deviation of its logarithm.
+    `mean`, `cover`: coefficients in logarithms (level, growth per year, cosine and sine of one and of two waves a year) at
+    the `origin`, the last week; `sigma`, `rho` of what remains; `n`: weeks used. `wider`: factor on deviations by which the
     backtest's errors exceeded what the model expects, 1 at least. `error_pct`, `naive_pct`: median absolute error of the
     level 13 weeks ahead, ours and of the same week a year before (else of the last week); NaN where it could not be tried.
     """
@@ -35,6 +39,7 @@ class Trend:
     week: np.ndarray
     level: np.ndarray
     shape: np.ndarray
+    shape_sd: np.ndarray
     mean: np.ndarray
     cover: np.ndarray
     sigma: float
@@ -44,109 +49,202 @@ class Trend:
     wider: float
     error_pct: float
     naive_pct: float
+    n_tried: int
 
     @property
     def growth_pct(self) -> tuple[float, float, float]:
         """Growth per year: estimate, and ends of its 80 % interval."""
-        spread = 1.2816 * self.wider * float(np.sqrt(self.cover[1, 1]))
-        low, mid, high = (float(100 * np.expm1(self.mean[1] + k)) for k in (-spread, 0, spread))
+        spread = _Z80 * self.wider * float(np.sqrt(self.cover[1, 1]))
+        mid, low, high = (float(100 * np.expm1(self.mean[1] + k)) for k in (0, -spread, spread))
         return mid, low, high
 
     def levels(self, week: np.ndarray, coefficients: np.ndarray | None = None) -> np.ndarray:
-        """Expected level in each `week` (may have fractions), per row of `coefficients`."""
+        """Expected level at each moment `week` (weeks since 1970 with fractions), per row of `coefficients`."""
         beta = self.mean if coefficients is None else coefficients
         return np.exp(beta @ _design(np.asarray(week, dtype=float), self.origin).T)
 
     def draws(self, n: int, seed: int) -> np.ndarray:
-        """`n` draws (n, 4) of the coefficients, as wide as the backtest says."""
+        """`n` draws (n, 6) of the coefficients, as wide as the backtest says."""
         rng = np.random.default_rng(seed)
-        root = np.linalg.cholesky(self.cover + 1e-12 * np.eye(4))
-        degrees = max(self.n - 4, 4)
+        root = np.linalg.cholesky(self.cover + 1e-12 * np.eye(len(_PRIOR)))
+        degrees = max(self.n - len(_PRIOR), 4)
         scale = self.wider * np.sqrt(degrees / rng.chisquare(degrees, n))
-        return self.mean + (rng.standard_normal((n, 4)) @ root.T) * scale[:, None]
+        return self.mean + (rng.standard_normal((n, len(_PRIOR))) @ root.T) * scale[:, None]
 
 
-def weekly(grid: Grid, zone: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weeks since 1970, level of each, and the share of it that each slot of the week has.
+def fit(grid: Grid, zone: str, limit: float = np.nan) -> Trend | None:
+    """The trend of one scope; None with fewer than 26 ordinary weeks of levels above zero.
 
-    A level is what was measured over the shares of the slots measured, so that a gap at night does not raise it.
+    `limit`: load per interval that it carries. Where an ordinary week asks for nearly as much, what was carried says
+    no longer what was asked for, and such intervals do not count.
+    """
+    week, table = folded(grid, zone)
+    found = _fit(week, table)
+    if found is None or not limit > 0:
+        return found
+    asked = found.shape * found.levels(week + 0.5)[:, None]
+    near = asked >= _NEAR * limit
+    if not near.any():
+        return found
+    return _fit(week, np.where(near, np.nan, table)) or found
+
+
+def folded(grid: Grid, zone: str) -> tuple[np.ndarray, np.ndarray]:
+    """Weeks since 1970, and the values (weeks, slots of the local week): NaN where there is none, or it was left out.
+
+    An hour that the clock repeats holds the mean of both.
     """
     per_week = WEEK_US // grid.step_us
     place = (local(grid.edges, zone) + MONDAY_US) // grid.step_us
-    week, slot = place // per_week, place % per_week
-    first = int(week.min())
-    table = np.full((int(week.max()) - first + 1, per_week), np.nan)
-    table[week - first, slot] = grid.kept
-    there = ~np.isnan(table)
-    enough = there.mean(axis=1) >= _ENOUGH
-    level = np.full(len(table), np.nan)
-    with np.errstate(invalid="ignore"):
-        level[enough] = np.nanmean(table[enough], axis=1)
-    level[~(level > 0)] = np.nan
-    shape = np.ones(per_week)
-    for _ in range(2):
-        used = np.flatnonzero(~np.isnan(level))
-        if not len(used):
-            break
-        share = table[used] / level[used, None]
-        seen = ~np.isnan(share).all(axis=0)
-        shape = np.full(per_week, np.nan)
-        shape[seen] = np.nanmedian(share[:, seen], axis=0)
-        shape /= np.nanmean(shape)
-        weight = np.where(there[used], shape, np.nan)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            level[used] = np.nansum(table[used], axis=1) / np.nansum(weight, axis=1)
-        level[~(level > 0)] = np.nan
-    return first + np.arange(len(table)), level, shape
+    first = int(place.min()) // per_week
+    at = place - first * per_week
+    size = (int(at.max()) // per_week + 1) * per_week
+    table = np.full(size, np.nan)
+    value = grid.kept
+    if (np.diff(at) == 1).all():
+        table[at] = value
+    else:
+        there = ~np.isnan(value)
+        n = np.bincount(at[there], minlength=size)
+        total = np.bincount(at[there], value[there], minlength=size)
+        np.divide(total, n, out=table, where=n > 0)
+    table = table.reshape(-1, per_week)
+    return first + np.arange(len(table)), table
 
 
-def fit(grid: Grid, zone: str) -> Trend | None:
-    """The trend of one scope; None with fewer than 26 ordinary weeks, or levels that are not above zero."""
-    week, level, shape = weekly(grid, zone)
+def _fit(week: np.ndarray, table: np.ndarray) -> Trend | None:
+    level, shape, shape_sd = _weekly(table)
     used = ~np.isnan(level)
     if used.sum() < MIN_WEEKS:
         return None
-    y = np.log(level[used])
-    mean, cover, sigma, rho, kept = _regress(week[used], y, int(week[-1]))
-    level = level.copy()
+    y, last = np.log(level[used]), int(week[-1])
+    mean, cover, sigma, rho, kept = _regress(week[used], y, last)
     level[np.flatnonzero(used)[~kept]] = np.nan
     errors, naive, deviations = _backtest(week[used][kept], y[kept])
-    wider = max(1.0, float(np.sqrt(np.mean(np.square(deviations))))) if len(deviations) >= 4 else 1.25
+    tried = len(deviations)
+    spare = AHEAD  # as many errors as expected count beside those seen: few of them say little, and they overlap
+    wider = float(np.sqrt((spare + np.sum(np.square(deviations))) / (spare + tried)))
     return Trend(
-        week, level, shape, mean, cover, sigma, rho, int(week[-1]), int(kept.sum()), wider,
-        float(100 * np.median(errors)) if len(errors) else float("nan"),
-        float(100 * np.median(naive)) if len(naive) else float("nan"),
+        week, level, shape, shape_sd, mean, cover, sigma, rho, last, int(kept.sum()), max(1.0, wider),
+        float(100 * np.median(errors)) if tried else float("nan"),
+        float(100 * np.median(naive)) if tried else float("nan"),
+        tried,
     )  # fmt: skip
 
 
+def _weekly(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Level of each week, and of each slot the share of it and how uncertain that is.
+
+    A level is what was measured over the shares of the slots measured, so that a gap at night does not raise it.
+    """
+    there = ~np.isnan(table)
+    enough = there.mean(axis=1) >= _ENOUGH
+    level = np.full(len(table), np.nan)
+    level[enough] = np.nanmean(table[enough], axis=1)
+    shape, sd = np.ones(table.shape[1]), np.full(table.shape[1], np.nan)
+    for turn in range(3):
+        level[~(level > 0)] = np.nan
+        used = np.flatnonzero(~np.isnan(level))
+        if not len(used):
+            break
+        if turn == 2:
+            break
+        share = table[used] / level[used, None]
+        seen = ~np.isnan(share).all(axis=0)
+        raw, error = np.full((2, table.shape[1]), np.nan)
+        raw[seen], error[seen] = _middle(share[:, seen])
+        shape, sd = _shrunk(raw, error, _of_days(share, raw))
+        scale = np.nanmean(shape)
+        if not scale > 0:
+            break
+        shape = shape / scale
+        weight = np.where(there[used], shape, np.nan)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            level[used] = np.nansum(table[used], axis=1) / np.nansum(weight, axis=1)
+    return level, shape, sd
+
+
+def _middle(share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of the middle half of each column, and its error relative to it."""
+    low, high = np.nanquantile(share, [0.25, 0.75], axis=0)
+    inside = np.where((share >= low) & (share <= high), share, np.nan)
+    middle, n = np.nanmean(inside, axis=0), (~np.isnan(share)).sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):  # its error is 1.09 times that of a mean on a normal
+        return middle, 1.09 * (high - low) / 1.349 / np.sqrt(n) / middle
+
+
+def _of_days(share: np.ndarray, raw: np.ndarray) -> np.ndarray:
+    """Relative error of each weekday's mean: the hours of one day stray together. One per slot."""
+    if len(raw) % 7:
+        return np.zeros(len(raw))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        stray = (share / raw - 1).reshape(len(share), 7, -1)
+    stray[~np.isfinite(stray)] = np.nan
+    counted = (~np.isnan(stray)).sum(axis=2)
+    of_day = np.where(counted > 0, np.nansum(stray, axis=2) / np.maximum(counted, 1), np.nan)
+    n = (~np.isnan(of_day)).sum(axis=0)
+    spread = np.array([1.4826 * np.nanmedian(np.abs(d)) if k > 1 else np.nan for d, k in zip(of_day.T, n, strict=True)])
+    return np.repeat(np.nan_to_num(spread / np.sqrt(np.maximum(n, 1))), len(raw) // 7)
+
+
+def _shrunk(raw: np.ndarray, error: np.ndarray, of_day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shares shrunk towards hour + weekday on the logarithm, and their deviations there.
+
+    How much: what differs from hour + weekday beyond its errors stays. Slots without a positive share stay as they are.
+    """
+    per_day = len(raw) // 7
+    usable = (raw > 0) & np.isfinite(error)
+    if len(raw) % 7 or usable.sum() < 4 * per_day:
+        return raw, np.where(usable, error, np.nan)
+    y = np.where(usable, np.log(np.where(usable, raw, 1.0)), np.nan).reshape(7, per_day)
+    day, hour = np.zeros((7, 1)), np.zeros((1, per_day))
+    for _ in range(10):
+        hour = _mean(y - day, axis=0)
+        day = _mean(y - hour, axis=1)
+    plain = (day + hour).ravel()
+    rest, noise = (y.ravel() - plain)[usable], error[usable] ** 2
+    terms = per_day + 6
+    spare = max(len(rest) - terms, 1)
+    own = max(0.0, float((rest @ rest - noise.sum() * spare / len(rest)) / spare))
+    keeps = own / (own + noise) if own else np.zeros(len(rest))
+    shape, sd = raw.copy(), np.full(len(raw), np.nan)
+    shape[usable] = np.exp(plain[usable] + keeps * rest)
+    sd[usable] = np.sqrt(noise * (1 / 7 + keeps) + of_day[usable] ** 2)
+    return shape, sd
+
+
+def _mean(y: np.ndarray, axis: int) -> np.ndarray:
+    n = np.sum(~np.isnan(y), axis=axis, keepdims=True)
+    return np.nansum(y, axis=axis, keepdims=True) / np.maximum(n, 1)
+
+
 def _design(week: np.ndarray, origin: int) -> np.ndarray:
-    t = (week - origin) / YEAR_WEEKS
-    angle = 2 * np.pi * week / YEAR_WEEKS
-    return np.stack([np.ones_like(t), t, np.cos(angle), np.sin(angle)], axis=-1)
+    t, angle = (week - origin) / YEAR_WEEKS, 2 * np.pi * week / YEAR_WEEKS
+    waves = [f(k * angle) for k in (1, 2) for f in (np.cos, np.sin)]
+    return np.stack([np.ones_like(t), t, *waves], axis=-1)
 
 
 def _regress(
     week: np.ndarray, y: np.ndarray, origin: int
 ) -> tuple[np.ndarray, np.ndarray, float, float, np.ndarray]:
     """Coefficients and their covariance, sigma and rho of what remains, and which weeks were used."""
-    x = _design(week.astype(float), origin)
+    x = _design(week + 0.5, origin)
     kept = np.ones(len(y), dtype=bool)
-    sigma, rho = float(np.std(y)) or 1e-6, 0.0
-    mean, cover = np.zeros(4), np.eye(4)
+    sigma, rho = max(float(np.std(y)), 1e-6), 0.0
+    mean, cover = np.zeros(len(_PRIOR)), np.eye(len(_PRIOR))
     for _ in range(4):
-        gap = np.diff(week[kept])
-        mean, cover = _posterior(x[kept], y[kept], gap, sigma, rho)
+        mean, cover = _posterior(x[kept], y[kept], np.diff(week[kept]), sigma, rho)
         rest = y - x @ mean
         centre = np.median(rest[kept])
         spread = max(1.4826 * float(np.median(np.abs(rest[kept] - centre))), 1e-6)
         kept = np.abs(rest - centre) <= _FAR * spread
         good = rest[kept]
-        degrees = max(len(good) - 4, 1)
-        sigma = max(float(np.sqrt(good @ good / degrees)), 1e-6)
+        sigma = max(float(np.sqrt(good @ good / max(len(good) - len(_PRIOR), 1))), 1e-6)
         pair = np.diff(week[kept]) == 1
         first, second = good[:-1][pair], good[1:][pair]
         raw = float(first @ second / max(first @ first, 1e-12)) if len(first) > 8 else 0.0
-        rho = float(np.clip(raw + (1 + 4 * raw) / max(len(first), 1), 0.0, _MOST_RHO))  # Kendall 1954: biased low
+        # biased low: Kendall, Note on bias in the estimation of autocorrelation, 1954
+        rho = float(np.clip(raw + (1 + 4 * raw) / max(len(first), 1), 0.0, _MOST_RHO))
     return mean, cover, sigma, rho, kept
 
 
@@ -169,13 +267,13 @@ def _backtest(week: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     """
     at = dict(zip(week.tolist(), y.tolist(), strict=True))
     errors, naive, deviations = [], [], []
-    for origin in range(int(week[0]) + 52, int(week[-1]) - _AHEAD + 1, 4):
-        target = origin + _AHEAD
+    for origin in range(int(week[0]) + 52, int(week[-1]) - AHEAD + 1, 4):
+        target = origin + AHEAD
         known = week <= origin
         if target not in at or known.sum() < MIN_WEEKS:
             continue
         mean, cover, sigma, _, _ = _regress(week[known], y[known], origin)
-        x = _design(np.array([float(target)]), origin)[0]
+        x = _design(np.array([target + 0.5]), origin)[0]
         error = at[target] - x @ mean
         errors.append(abs(np.expm1(-error)))
         deviations.append(error / np.sqrt(sigma**2 + x @ cover @ x))
