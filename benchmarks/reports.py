@@ -98,7 +98,7 @@ def in_one_process(space: workspace.Workspace, day: str) -> None:
             continue
         source = cell.source
         if "parameters" in cell.metadata.get("tags", []):
-            source = f'gameday_id, store, versions = "{day}", "{space.store}", "{{}}"'
+            source += f'\ngameday_id, store = "{day}", "{space.store}"'
         with capture_output(), contextlib.redirect_stdout(io.StringIO()):
             shell.run_cell(source).raise_error()
     executed = nbformat.read(space.reports / day / "report.ipynb", as_version=4)

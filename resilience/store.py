@@ -37,7 +37,9 @@ _RETENTION = {
     "delta.logRetentionDuration": "interval 36500 days",
     "delta.deletedFileRetentionDuration": "interval 36500 days",
 }
+Span = tuple[datetime | pd.Timestamp, datetime | pd.Timestamp]
 _ATTEMPTS = 30
+_KEPT_BYTES = 8_000_000  # on disk; a smaller table, at a version that cannot change, is read once
 
 
 @dataclass(frozen=True)
@@ -57,38 +59,42 @@ class Store:
     def __init__(self, root: str | Path, versions: Mapping[str, int] | None = None) -> None:
         self.root = str(root)
         self._pinned = dict(versions or {})
+        self._absent: frozenset[str] = frozenset()
+        self._at: dict[str, DeltaTable] = {}  # of pinned tables, which do not change
+        self._kept: dict[str, pd.DataFrame] = {}
 
     def load(
         self,
         table: str,
         *,
         where: Mapping[str, Iterable[str]] | None = None,
-        between: tuple[datetime | pd.Timestamp, datetime | pd.Timestamp] | None = None,
+        between: Span | Sequence[Span] | None = None,
     ) -> pd.DataFrame:
         """All rows of `table`, sorted by key and checked; an absent table is empty.
 
-        `where` keeps rows whose column holds one of the given values; `between` keeps start <= at < end. Both
-        are pushed down to the files.
+        `where` keeps rows whose column holds one of the given values; `between` keeps start <= at < end, of one
+        span (a tuple) or of any of several. Both are pushed down to the files, unless the table is pinned and small:
+        then it is read once and kept.
         """
-        delta = self._open(table)
+        delta = self._reading(table)
         if delta is None:
             return schema.frame(table)
-        conditions = [f"{column} IN ({_literals(values)})" for column, values in (where or {}).items()]
-        if between is not None:
-            first, last = (_micros(pd.Timestamp(t).value // 1000) for t in between)
-            conditions.append(f"at >= {first} AND at < {last}")
-        wanted = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        query = "SELECT * FROM t" + wanted  # noqa: S608 (values are escaped by _literals)
-        result = pa.table(QueryBuilder().register("t", delta).execute(query))
-        rows = result.to_pandas()
-        wanted_columns = schema.dtypes(table)
-        # A version written before a column existed holds nothing in it; one that is no longer known is left out.
-        rows = rows.reindex(columns=list(wanted_columns)).astype(wanted_columns)
-        return schema.check(table, rows.sort_values(list(schema.key(table)), ignore_index=True))
+        wanted = {column: sorted(set(values)) for column, values in (where or {}).items()}
+        spans = [between] if isinstance(between, tuple) else between
+        if table in self._pinned and (table in self._kept or _bytes(delta) <= _KEPT_BYTES):
+            if table not in self._kept:
+                self._kept[table] = _read(table, delta, "")
+            return _chosen(self._kept[table], wanted, spans)
+        conditions = [f"{column} IN ({_literals(values)})" for column, values in wanted.items()]
+        if spans is not None:
+            ends = [[_micros(pd.Timestamp(t).value // 1000) for t in span] for span in spans]
+            within = " OR ".join(f"(at >= {first} AND at < {last})" for first, last in ends)
+            conditions.append(f"({within or 'FALSE'})")
+        return _read(table, delta, f" WHERE {' AND '.join(conditions)}" if conditions else "")
 
     def count(self, table: str, by: Sequence[str]) -> pd.DataFrame:
         """Rows per combination of the columns `by`, as column `rows`, without loading them; largest first."""
-        delta = self._open(table)
+        delta = self._reading(table)
         if delta is None:
             return schema.frame(table)[list(by)].assign(rows=0)
         columns = ", ".join(by)
@@ -177,7 +183,7 @@ class Store:
 
     def version(self, table: str) -> int | None:
         """Version of `table` that `load` reads, or None where the table does not exist yet."""
-        delta = self._open(table)
+        delta = self._reading(table)
         return None if delta is None else delta.version()
 
     def versions(self) -> dict[str, int]:
@@ -186,8 +192,14 @@ class Store:
         return {table: version for table, version in found.items() if version is not None}
 
     def pinned(self) -> Store:
-        """The same store, every existing table pinned to its present version."""
-        return Store(self.root, self.versions())
+        """The same store, every existing table pinned to its present version; one that is made later stays absent."""
+        found = {table: delta for table in schema.TABLES if (delta := self._reading(table)) is not None}
+        same = Store(self.root, {table: delta.version() for table, delta in found.items()})
+        same._absent = frozenset(schema.TABLES) - found.keys()
+        same._at = found
+        if same._pinned == self._pinned:  # what was read then still stands
+            same._kept = self._kept
+        return same
 
     def as_of(self, moment: datetime, table: str | None = None, version: int | None = None) -> Store:
         """The same store as it was at `moment`, or when `version` of `table` was committed; tables made later are empty.
@@ -212,6 +224,16 @@ class Store:
         if not any(at <= until for commits in histories.values() for at in commits.values()):
             raise InputError("The store holds nothing as old as that.", remedy="Choose a later date.")
         return Store(self.root, pins)
+
+    def _reading(self, table: str) -> DeltaTable | None:
+        """`table` to read from: opened once where it is pinned. Whoever writes opens it anew."""
+        if table in self._absent:
+            return None
+        if table not in self._pinned:
+            return self._open(table)
+        if table not in self._at and (delta := self._open(table)) is not None:
+            self._at[table] = delta
+        return self._at.get(table)
 
     def _open(self, table: str) -> DeltaTable | None:
         if table not in schema.TABLES:
@@ -278,6 +300,32 @@ class Store:
         )
         changed = inserted + updated + deleted > 0
         return Commit(table, inserted, updated, deleted, delta.version() if changed else None)
+
+
+def _bytes(delta: DeltaTable) -> int:
+    """Size on disk of the files that the version of `delta` is made of."""
+    return pc.sum(pa.table(delta.get_add_actions(flatten=True))["size_bytes"]).as_py() or 0
+
+
+def _read(table: str, delta: DeltaTable, where: str) -> pd.DataFrame:
+    query = "SELECT * FROM t" + where  # noqa: S608 (values are escaped by _literals)
+    rows = pa.table(QueryBuilder().register("t", delta).execute(query)).to_pandas()
+    # A version written before a column existed holds nothing in it; one that is no longer known is left out.
+    wanted = schema.dtypes(table)
+    rows = rows.reindex(columns=list(wanted)).astype(wanted)
+    return schema.check(table, rows.sort_values(list(schema.key(table)), ignore_index=True))
+
+
+def _chosen(rows: pd.DataFrame, where: Mapping[str, list[str]], spans: Sequence[Span] | None) -> pd.DataFrame:
+    """What the same conditions would have kept of `rows` in a query; a copy, which pandas makes when it is written to."""
+    for column, values in where.items():
+        rows = rows[rows[column].isin(values)]
+    if spans is not None:
+        within = pd.Series(False, index=rows.index)
+        for first, last in spans:
+            within |= (rows["at"] >= first) & (rows["at"] < last)
+        rows = rows[within]
+    return rows.reset_index(drop=True)
 
 
 def _may_hold(delta: DeltaTable, rows: pa.Table, keys: Sequence[str]) -> bool:

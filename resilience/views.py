@@ -44,8 +44,9 @@ _REPORT_TABLES = {
 
 
 def open_store(root: str, versions: str = "{}") -> Store:
-    """The store at `root`, pinned to `versions` (JSON: table -> version); '{}' reads the newest of each."""
-    return Store(root, json.loads(versions))
+    """The store at `root`, pinned to `versions` (JSON: table -> version); '{}' pins each to the newest there is now."""
+    given = json.loads(versions)
+    return Store(root, given) if given else Store(root).pinned()
 
 
 def table(store: Store, name: str, **chosen: Any) -> pd.DataFrame:
@@ -181,15 +182,17 @@ def gameday_tables(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
     if tables["gamedays"].empty:
         known = ", ".join(store.load("gamedays")["gameday_id"]) or "none"
         raise InputError(f"There is no GameDay {gameday_id!r} in the store.", remedy=f"GameDays: {known}.")
-    probes, ran, span = tables["experiment_probes"], tables["experiments"], _span(tables["experiments"])
+    return {**tables, "series": _watched(store, tables["experiment_probes"], tables["experiments"])}
+
+
+def _watched(store: Store, probes: pd.DataFrame, ran: pd.DataFrame) -> pd.DataFrame:
+    """Series of the probes and backlogs of GameDays, around the faults of each."""
+    spans = [span for _, day in ran.groupby("gameday_id") if (span := _span(day)) is not None]
     metrics = set(probes["metric"]) | set(ran["backlog_metric"].dropna())
     scopes = set(probes["scope"]) | set(ran["backlog_scope"].dropna())
-    if span is None or not metrics:
-        return {**tables, "series": schema.frame("series")}
-    return {
-        **tables,
-        "series": table(store, "series", where={"metric": metrics, "scope": scopes}, between=span),
-    }
+    if not spans or not metrics:
+        return schema.frame("series")
+    return table(store, "series", where={"metric": metrics, "scope": scopes}, between=spans)
 
 
 def _span(ran: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp] | None:
@@ -205,8 +208,8 @@ def _span(ran: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp] | None:
 def gameday_context(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
     """What surrounds one GameDay, for `gameday.Around`: rows of the tables named, of other GameDays too.
 
-    The GameDay tables hold earlier days and, at most six, those that repeat one of its experiments; `series` the probes
-    of these, and every fine series (at most five minutes) while this day's faults ran; `classes` the real incidents
+    The GameDay tables hold earlier days and those that repeat one of its experiments; `series` the probes of the latter,
+    and every fine series (at most five minutes) while this day's faults ran; `classes` the real incidents
     with their failure class.
     """
     days = table(store, "gamedays").sort_values(["held_on", "gameday_id"])
@@ -215,25 +218,27 @@ def gameday_context(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
     keys = ran.loc[ran["gameday_id"] == gameday_id, "experiment_key"]
     again = days["gameday_id"].isin(ran.loc[ran["experiment_key"].isin(keys), "gameday_id"])
     others = days[(days["gameday_id"] != gameday_id) & (again | (days["held_on"] < mine["held_on"]))]
-    repeats = others.loc[again, "gameday_id"].tolist()[-_MOST_REPEATS:]
+    repeats = others.loc[again, "gameday_id"]
     wanted = {"gameday_id": others["gameday_id"].tolist()}
     found = {
         name: table(store, name, where=wanted) if len(others) else schema.frame(name)
         for name in schema.GAMEDAY_TABLES
     }
-    series = [gameday_tables(store, other)["series"] for other in repeats]
+    probes = found["experiment_probes"]
     return {
         **found,
         "series": pd.concat(
-            [_services_around(store, ran[ran["gameday_id"] == gameday_id]), *series], ignore_index=True
+            [
+                _services_around(store, ran[ran["gameday_id"] == gameday_id]),
+                _watched(
+                    store, probes[probes["gameday_id"].isin(repeats)], ran[ran["gameday_id"].isin(repeats)]
+                ),
+            ],
+            ignore_index=True,
         ),
         "service_edges": table(store, "service_edges"),
         "classes": classes(store),
     }
-
-
-_MOST_REPEATS = 6
-_FINE_S = 300
 
 
 def _services_around(store: Store, ran: pd.DataFrame) -> pd.DataFrame:

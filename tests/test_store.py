@@ -67,6 +67,33 @@ def test_a_pinned_store_reads_the_old_version(tmp_path: Path) -> None:
         Store(tmp_path, {"problems": 99}).load("problems")
 
 
+def test_what_is_done_to_rows_read_stays_with_them_and_later_tables_are_not_seen(tmp_path: Path) -> None:
+    Store(tmp_path).upsert("problems", problems("a"))
+    old = Store(tmp_path).pinned()
+    rows = old.load("problems")
+    rows["message"] = "mine"
+    rows.loc[0, "kind"] = "mine"
+    del rows["line"]
+    assert old.load("problems")["message"].tolist() == ["m"]
+    assert list(old.load("problems").columns) == list(schema.dtypes("problems"))
+    at = pd.Timestamp("2020-01-01", tz="UTC")
+    label = {
+        "incident_id": "a",
+        "labelled_by": "x",
+        "labelled_at": at,
+        "failure_class": "capacity",
+        "taxonomy_version": "1",
+    }
+    Store(tmp_path).upsert("labels", schema.frame("labels", [label]))
+    assert old.load("labels").empty
+    assert old.pinned().version("labels") is None
+    store = Store(tmp_path)
+    assert len(store.pinned().load("problems")) == 1
+    store.upsert("problems", problems("b"))
+    assert len(store.pinned().load("problems")) == 2  # each pin reads its own version
+    assert len(Store(tmp_path).pinned().load("labels")) == 1
+
+
 def test_content_hash_ignores_history_but_not_content(tmp_path: Path) -> None:
     one, two = Store(tmp_path / "one"), Store(tmp_path / "two")
     one.upsert("problems", problems("a", "b"))
@@ -114,6 +141,17 @@ def test_load_filters_are_pushed_down_and_right(tmp_path: Path) -> None:
         at[19],
     )
     assert store.load("series", where={"scope": []}).empty
+    pinned = store.pinned()  # a small table is read once, and chosen from in memory
+    for chosen in (
+        {},
+        {"where": {"scope": ["service:b"]}},
+        {"where": {"scope": ["service:b", "it's"], "metric": ["m"]}, "between": (at[10], at[20])},
+        {"between": [(at[0], at[2]), (at[40], at[47])]},
+        {"where": {"scope": []}},
+        {"between": []},
+    ):
+        pd.testing.assert_frame_equal(pinned.load("series", **chosen), store.load("series", **chosen))
+    assert len(pinned.load("series", between=[(at[0], at[2]), (at[40], at[47])])) == 2 * (2 + 7)
     counted = store.count("series", ("scope", "interval_s"))
     assert counted.to_dict("list") == {
         "scope": ["service:a", "service:b"],

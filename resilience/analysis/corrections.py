@@ -18,7 +18,7 @@ def apply(table: str, rows: pd.DataFrame, corrections: pd.DataFrame, *, whole: b
     with file and line of the entry, where its row is not there, where the value there is not its old one, or where
     the new one does not obey the schema.
     """
-    mine = corrections[corrections["target"] == table]
+    mine = corrections if corrections.empty else corrections[corrections["target"] == table]
     if mine.empty:
         return rows
     found = rows.copy()

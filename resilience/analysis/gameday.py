@@ -308,13 +308,11 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def around(tables: Mapping[str, pd.DataFrame], context: Mapping[str, pd.DataFrame]) -> Around:
     """`Around` of the GameDay in `tables` from the rows that `views.gameday_context` reads."""
-    others = []
-    for day in context["gamedays"].sort_values(["held_on", "gameday_id"]).itertuples():
-        own = {
-            n: rows[rows["gameday_id"] == day.gameday_id]
-            for n, rows in context.items()
-            if "gameday_id" in rows
-        }
-        others.append({**own, "series": context["series"]})
+    days = context["gamedays"].sort_values(["held_on", "gameday_id"])["gameday_id"]
+    parts = {n: dict(iter(rows.groupby("gameday_id"))) for n, rows in context.items() if "gameday_id" in rows}
+    others = [
+        {n: part.get(day, context[n].iloc[:0]) for n, part in parts.items()} | {"series": context["series"]}
+        for day in days
+    ]
     moved, watched = blast_radius.movements(tables["experiments"], context["series"])
     return Around(moved, watched, context["service_edges"], context["classes"], others)

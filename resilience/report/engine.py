@@ -16,13 +16,20 @@ NAME = "resilience-warm"
 
 
 class WarmEngine(NBClientEngine):
-    """Runs a notebook in a fresh fork of a process that has the imports done; its sockets are files that go with it."""
+    """Runs a notebook in a fresh fork of a process that has the imports done; its sockets are files that go with it.
+
+    The notebook is written when it ends, not twice a cell as papermill does: that costs a report as much as its figures.
+    """
 
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> Any:
         with tempfile.TemporaryDirectory(prefix="resilience-") as sockets:
             ours = {"kernel_manager_class": kernels.manager(), "config": kernels.private(sockets)}
-            return super().execute_managed_notebook(nb_man, kernel_name, **{**ours, **kwargs})
+            write, nb_man.save = nb_man.save, lambda **_: None
+            try:
+                return super().execute_managed_notebook(nb_man, kernel_name, **{**ours, **kwargs})
+            finally:
+                nb_man.save = write
 
 
 papermill_engines.register(NAME, WarmEngine)  # also where the package was not installed, only put on the path
