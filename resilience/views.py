@@ -6,9 +6,9 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -17,8 +17,12 @@ from .analysis import calendar, corrections, linking
 from .errors import InputError
 from .store import Store, content_hash
 
+if TYPE_CHECKING:
+    from .analysis.headroom import Headroom
+
 _FINE_S = 300  # longest interval, in seconds, whose series can anchor an incident
 REQUESTS = "trace.http.request.hits"
+LATENCY = "trace.http.request.duration.p95"
 _REPORT_TABLES = {
     "failure_classes": ("incidents", "incident_links", "incident_factors", "labels", "deployments", "corrections"),
     "time_to_restore": (
@@ -94,13 +98,41 @@ def traffic(store: Store, metric: str | None = None) -> tuple[str, float] | None
     return None if intervals.empty else (str(name), float(intervals.max()))
 
 
-def left_out(store: Store, before: pd.Timestamp | None = None) -> calendar.LeftOut:
-    """What was no ordinary week: by the calendar, and incidents and experiments that began before `before`."""
+def left_out(
+    store: Store, before: pd.Timestamp | None = None, kinds: Collection[str] = calendar.UNLIKE
+) -> calendar.LeftOut:
+    """What was no ordinary week: `kinds` of the calendar, and incidents and experiments that began before `before`."""
     real, ran = incidents(store, kind="real"), table(store, "experiments")
     ran = ran.merge(table(store, "experiment_targets"), on=["gameday_id", "experiment_key"])
     if before is not None:
         real, ran = real[~(real["started_at"] >= before)], ran[~(ran["fault_started_at"] >= before)]
-    return calendar.unlike(table(store, "calendar"), real, ran)
+    return calendar.unlike(table(store, "calendar"), real, ran, kinds)
+
+
+def headroom(
+    store: Store, load: pd.DataFrame, metric: str, response: str, objective: str, zone: str
+) -> Headroom | None:
+    """What each scope of `load` (rows of `metric`) carries within `objective` ('0.8', '1.5x') of the metric `response`.
+
+    Sales count, as they show what is carried; enlarged capacity, incidents and experiments do not. None where there is no
+    series of `response` at the interval of `load`.
+    """
+    from .analysis import headroom as analysis
+
+    rows = table(store, "series", where={"metric": [response]})
+    rows = rows[rows["interval_s"] == load["interval_s"].iloc[0]].reset_index(drop=True)
+    if rows.empty:
+        return None
+    out = left_out(store, load["at"].max(), kinds=("enlarged",))
+    return analysis.headroom(
+        load,
+        rows,
+        zone,
+        load_metric=metric,
+        response_metric=response,
+        exclude=out.spans,
+        **analysis.objective(objective),
+    )
 
 
 def onsets(store: Store, rows: pd.DataFrame) -> pd.DataFrame:

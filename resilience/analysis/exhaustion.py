@@ -18,7 +18,7 @@ from .movement import service_of
 DRAWS = 1000
 HORIZON_WEEKS = 52
 UNLIKELY = 0.10  # chance below which running out is not within the horizon
-_STATES = ("exhausted", "within the horizon", "not within the horizon", "not known")
+_STATES = ("exhausted", "within the horizon", "beyond what was seen", "not within the horizon", "not known")
 _DATES = ("earliest", "likely", "latest", "since_earliest", "since", "since_latest")
 
 
@@ -28,12 +28,13 @@ class Exhaustion:
 
     scope, service; limit (load per interval that it carries; null where not known); at_least (true where the limit is
     only the highest that was seen to be carried); busiest (load expected in the busiest slot of the present ordinary
-    week); used (busiest / limit); growth_pct, growth_low, growth_high (per year, 80 %); state (exhausted, within the
-    horizon, not within the horizon, not known); chance (that it runs out within the horizon); earliest, likely, latest
-    (10, 50 and 90 % of the dates on which the busiest slot of an ordinary week next needs the whole limit; null where that
-    lies beyond the horizon); since_earliest, since, since_latest (the same of the first such date, where it has passed
-    already; null where it may not have been yet); horizon_weeks; n_weeks (used), error_pct, naive_pct (backtest 13 weeks
-    ahead: ours, and the same week a year before); reason (why not known).
+    week); used (busiest / limit); growth_pct, growth_low, growth_high (per year, 80 %); state (exhausted; within the
+    horizon; beyond what was seen: at_least, and more is needed now or within the horizon; not within the horizon; not
+    known); chance (that it runs out within the horizon); earliest, likely, latest (10, 50 and 90 % of the dates on which
+    the busiest slot of an ordinary week next needs the whole limit; null beyond the horizon); since_earliest, since,
+    since_latest (the same of the first such date, where it has passed; null where it may not have been yet);
+    horizon_weeks; n_weeks (used), error_pct, naive_pct (backtest 13 weeks ahead: ours, and the same week a year before);
+    reason (why not known).
     """
 
     table: pd.DataFrame
@@ -54,8 +55,8 @@ def exhaustion(
 ) -> Exhaustion:
     """Dates on which each scope of `metric` runs out. `limits`: service or scope -> load per interval that it carries.
 
-    `at_least`: those of `limits` that are only the highest load seen to be carried: their dates are the earliest on which
-    nobody knows any more. The horizon is at most as long as the history. Future levels are drawn from the trend (see
+    `at_least`: those of `limits` that are only the highest load seen to be carried: their dates say until when nothing new
+    is asked of them. The horizon is at most as long as the history. Future levels are drawn from the trend (see
     `trend`): if growth goes on as it did, and the week keeps its shape. Sales and holidays do not count (`exclude`).
     A service without a limit is listed as not known. Raises InputError for a limit that is not above zero.
     """
@@ -68,12 +69,22 @@ def exhaustion(
     rows = list(apply(work, found.grids, known))
     table = pd.DataFrame(rows)
     vague = set(at_least)
-    table.insert(3, "at_least", [{s, service_of(s)} & vague != set() for s in table["scope"]])
+    table.insert(3, "at_least", [not vague.isdisjoint({s, service_of(s)}) for s in table["scope"]])
+    unseen = table["at_least"] & table["state"].isin(_STATES[:2])
+    table["state"] = table["state"].mask(unseen, _STATES[2])
+    since = ["since_earliest", "since", "since_latest"]
+    table.loc[table["at_least"], since] = pd.NaT  # a limit that holds still was never reached
     for name in _DATES:
         table[name] = pd.to_datetime(table[name], utc=True).astype("datetime64[us, UTC]")
-    order = table.assign(rank=table["state"].map(_STATES.index), when=table["likely"].fillna(table["earliest"]))
+    order = table.assign(
+        rank=table["state"].map(_STATES.index), when=table["likely"].fillna(table["earliest"])
+    )
     order = order.sort_values(["rank", "when", "used", "scope"], ascending=[True, True, False, True])
-    table = table.loc[order.index].reset_index(drop=True).astype({"scope": "str", "service": "str", "reason": "str"})
+    table = (
+        table.loc[order.index]
+        .reset_index(drop=True)
+        .astype({"scope": "str", "service": "str", "reason": "str"})
+    )
     return Exhaustion(table, _text(table, metric, horizon_weeks))
 
 
@@ -117,10 +128,16 @@ def one(grid: Grid, limit: float, *, zone: str, horizon: int, seed: int) -> dict
         return {**row, "state": "exhausted"}
     if row["chance"] < UNLIKELY:  # type: ignore[operator]
         return {**row, "state": "not within the horizon"}
-    return {**row, "state": "within the horizon", **_dates(at[~past], ahead, ("earliest", "likely", "latest"))}
+    return {
+        **row,
+        "state": "within the horizon",
+        **_dates(at[~past], ahead, ("earliest", "likely", "latest")),
+    }
 
 
-def _dates(at: np.ndarray, over: np.ndarray, names: tuple[str, str, str], until: float = np.inf) -> dict[str, object]:
+def _dates(
+    at: np.ndarray, over: np.ndarray, names: tuple[str, str, str], until: float = np.inf
+) -> dict[str, object]:
     """First days of `at` in which draws are `over`: 10, 50 and 90 %; null from `until` on, and where most are not."""
     first = np.where(over.any(axis=1), at[np.argmax(over, axis=1)], np.inf)
     found = np.quantile(first, [0.1, 0.5, 0.9], method="inverted_cdf")
@@ -136,27 +153,23 @@ def _day(week: float) -> pd.Timestamp:
 
 def _text(table: pd.DataFrame, metric: str, horizon: int) -> str:
     counts = table["state"].value_counts()
-    over, soon, later, unknown = (int(counts.get(state, 0)) for state in _STATES)
+    over, soon, unseen, later, unknown = (int(counts.get(state, 0)) for state in _STATES)
     if unknown == len(table):
         return f"Of none of {len(table)} scopes of {metric} is it known when it runs out: {table['reason'].iloc[0]}."
-    says = f"Of {len(table)} scopes of {metric}, an ordinary week needs all that it carries on {over} already, on {soon} "
-    says += f"perhaps within {horizon} weeks, on {later} not within them"
+    says = f"Of {len(table)} scopes of {metric}, {over} need all that they carry in an ordinary week already, {soon} may "
+    says += f"within {horizon} weeks, {later} will not"
+    says += f"; {unseen} will be asked for more than was ever seen to be carried" if unseen else ""
     says += f"; of {unknown} it is not known" if unknown else ""
     first = table[table["state"] == "within the horizon"]
     if len(first):
         row = first.iloc[0]
         says += f". Next: {row['service'] if pd.notna(row['service']) else row['scope']}, {window(row)}"
-    if int(table["at_least"].sum()):
-        says += (
-            f". Of {int(table['at_least'].sum())} only the highest load ever carried is known: their dates say until when "
-            "nothing new is asked of them, not when they break"
-        )
     tried = table["error_pct"].notna()
     if tried.any():
         ours, naive = (table.loc[tried, c].median() for c in ("error_pct", "naive_pct"))
         says += f". In backtests {trend.AHEAD} weeks ahead the level was off by {ours:.1f} % in the median"
         says += f" (the same week a year before: {naive:.1f} %)"
-    return says + ". If growth goes on as it did; sales and holidays do not count."
+    return says + ". This holds if growth goes on as it did; sales and holidays do not count."
 
 
 def window(row: pd.Series) -> str:

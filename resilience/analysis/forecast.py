@@ -1,9 +1,9 @@
 """The weeks ahead, hour by hour, with intervals that were right as often as they say when it was tried on the past.
 
-A week is its level times its shape; both are smoothed from week to week (Holt and Winters' multiplicative season, with the
-whole week as one step). How quickly is chosen among nine pairs by what had erred least until then. Intervals are quantiles of
-the errors made so far at the same distance, in the slot's own size, widened or narrowed as they were missed or not
-(Gibbs and Candes, Adaptive conformal inference under distribution shift, 2021).
+A week is its level times its shape; both are smoothed from week to week (Holt and Winters' multiplicative season, with
+the whole week as one step). How quickly is chosen among nine pairs by what had erred least until then. Intervals are
+quantiles of the errors made so far at the same distance, in the slot's own size, widened or narrowed as they were missed or
+not (Gibbs and Candes, Adaptive conformal inference under distribution shift, 2021).
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def forecast(
     """
     if not 1 <= weeks <= MOST_WEEKS:
         raise InputError(
-            f"{weeks} weeks cannot be forecast.", remedy=f"Give 1 to {MOST_WEEKS}; further out see `exhaustion`."
+            f"{weeks} weeks cannot be forecast.",
+            remedy=f"Give 1 to {MOST_WEEKS}; further out see `exhaustion`.",
         )
     found = read(series, metric, scope, exclude)
     if WEEK_US % found.step_us:
@@ -82,6 +83,41 @@ def forecast(
     backtest = pd.concat([tried for _, tried in both], ignore_index=True)
     backtest = backtest.astype({"scope": "str", "reason": "str"})
     return Forecast(table.astype({"scope": "str"}), backtest, _text(found, table, backtest, weeks))
+
+
+def peaks(found: Forecast) -> pd.DataFrame:
+    """One row per scope: the highest interval expected ahead with its bounds, and the backtest over all distances."""
+    known = found.table.dropna(subset="expected")
+    top = known.loc[
+        known.groupby("scope")["expected"].idxmax(),
+        ["scope", "at", "expected", "low80", "high80", "low95", "high95"],
+    ]
+    tried = found.backtest.assign(
+        **{c: found.backtest[c] * found.backtest["n"] for c in ("gain_pct", "covered80", "covered95")}
+    )
+    sums = tried.groupby("scope")[["n", "gain_pct", "covered80", "covered95"]].sum(min_count=1)
+    means = sums[["gain_pct", "covered80", "covered95"]].div(sums["n"].where(sums["n"] > 0), axis=0)
+    reason = found.backtest.groupby("scope")["reason"].first()
+    return (
+        means.assign(n=sums["n"], reason=reason)
+        .reset_index()
+        .merge(top, on="scope", how="left")[
+            [
+                "scope",
+                "at",
+                "expected",
+                "low80",
+                "high80",
+                "low95",
+                "high95",
+                "n",
+                "gain_pct",
+                "covered80",
+                "covered95",
+                "reason",
+            ]
+        ]
+    )
 
 
 def one(grid: Grid, zone: str, weeks: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -209,7 +245,10 @@ def _stride(size: int, slots: int) -> int:
 
 
 def _rows(
-    scope: str, at: np.ndarray | None = None, distance: np.ndarray | None = None, values: np.ndarray | None = None
+    scope: str,
+    at: np.ndarray | None = None,
+    distance: np.ndarray | None = None,
+    values: np.ndarray | None = None,
 ) -> pd.DataFrame:
     at = np.zeros(0, dtype=np.int64) if at is None else at
     values = np.full((5, len(at)), np.nan) if values is None else values
@@ -249,12 +288,16 @@ def _text(found: Series, table: pd.DataFrame, backtest: pd.DataFrame, weeks: int
     if not done:
         return says + ": the history is too short to try it on the past."
     tried = backtest[backtest["n"] > 0]
-    share = np.average(tried["covered80"], weights=tried["n"]), np.average(tried["covered95"], weights=tried["n"])
+    share = (
+        np.average(tried["covered80"], weights=tried["n"]),
+        np.average(tried["covered95"], weights=tried["n"]),
+    )
     gain = 100 * (1 - (tried["error"] * tried["n"]).sum() / (tried["naive_error"] * tried["n"]).sum())
     if done > 1:
         gain = float(tried.groupby("weeks_ahead")["gain_pct"].median().mean())
     says += (
-        f". Tried on the past ({int(tried['n'].sum()):,} values), it errs {abs(gain):.0f} % {'less' if gain >= 0 else 'more'} "
-        f"than taking the last week again; its 80 % interval held {share[0]:.0f} %, its 95 % interval {share[1]:.0f} %."
+        f". Tried on the past ({int(tried['n'].sum()):,} values), it errs {abs(gain):.0f} % "
+        f"{'less' if gain >= 0 else 'more'} than taking the last week again; its 80 % interval held {share[0]:.0f} %, "
+        f"its 95 % interval {share[1]:.0f} %."
     )
     return says + (f" {n - able} scope(s) have too few weeks." if able < n else "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -89,7 +90,8 @@ def headroom(
     both = [(grid, of[grid.scope]) for grid in loads.grids if grid.scope in of]
     if not both:
         raise InputError(
-            f"No scope has both {load_metric} and {response_metric}.", remedy="Ingest both for the same scopes."
+            f"No scope has both {load_metric} and {response_metric}.",
+            remedy="Ingest both for the same scopes.",
         )
     rows = [_one(*_together(a, b, weeks), a.scope, zone, threshold, seed) for a, b in both]
     rows += [_nothing(g.scope, f"no {response_metric}") for g in loads.grids if g.scope not in of]
@@ -97,6 +99,21 @@ def headroom(
     table["known"] = table["limit"].isna() * 2 + table["at_least"]
     table = table.sort_values(["known", "scope"], ignore_index=True).drop(columns="known")
     return Headroom(table, _text(table, loads, answers, at_most, times_usual, weeks))
+
+
+def objective(text: str) -> dict[str, Any]:
+    """'1.5x' -> times_usual, '0.8' -> at_most, as `headroom` takes them. Raises InputError for anything else."""
+    written = text.strip().lower()
+    try:
+        value = float(written.removesuffix("x"))
+    except ValueError:
+        value = np.nan
+    if not (np.isfinite(value) and value > 0):
+        raise InputError(
+            f"{text!r:.40} is no objective.",
+            remedy="Write the highest response allowed, 0.8, or times its usual, 1.5x.",
+        )
+    return {"times_usual" if written.endswith("x") else "at_most": value}
 
 
 _Threshold = Callable[[Grid, Grid, str], np.ndarray]
@@ -120,7 +137,7 @@ def _objective(at_most: float | None, times_usual: float | None) -> _Threshold:
             quiet = loads <= np.nanmedian(loads, axis=1, keepdims=True)
             usual = np.nanmedian(np.where(quiet, answers, np.nan), axis=1)
         week = (local(load.edges, zone) + MONDAY_US) // WEEK_US
-        return times_usual * usual[week - weeks[0]]  # type: ignore[operator]
+        return np.asarray(times_usual * usual[week - weeks[0]])
 
     return threshold
 
@@ -157,7 +174,10 @@ def _one(
     used = ~np.isnan(load.value) & ~np.isnan(response.value) & ~np.isnan(bound) & (load.value > 0)
     row = _nothing(scope, None) | {"n": int(used.sum()), "n_unknown": int((~used).sum())}
     if used.sum() < MIN_VALUES:
-        return {**row, "reason": f"{int(used.sum())} intervals with load and response; {MIN_VALUES} are needed"}
+        return {
+            **row,
+            "reason": f"{int(used.sum())} intervals with load and response; {MIN_VALUES} are needed",
+        }
     order = np.argsort(load.value[used], kind="stable")
     x = load.value[used][order]
     broken = (response.value > bound)[used][order]
@@ -199,11 +219,20 @@ def _at(x: np.ndarray, place: int) -> float:
 
 
 def _text(
-    table: pd.DataFrame, loads: Series, answers: Series, at_most: float | None, times: float | None, weeks: int
+    table: pd.DataFrame,
+    loads: Series,
+    answers: Series,
+    at_most: float | None,
+    times: float | None,
+    weeks: int,
 ) -> str:
     seen = table["limit"].notna() & ~table["at_least"]
     least, unknown = int(table["at_least"].sum()), int(table["limit"].isna().sum())
-    goal = f"at most {at_most:g} {answers.unit}".strip() if at_most is not None else f"at most {times:g} times its usual"
+    goal = (
+        f"at most {at_most:g} {answers.unit}".strip()
+        if at_most is not None
+        else f"at most {times:g} times its usual"
+    )
     says = f"Objective: {answers.metric} {goal}, within the last {weeks} weeks. "
     says += f"Of {len(table)} scopes, load broke it on {int(seen.sum())}, where the limit is known; "
     says += f"{least} carried all that was asked of them: at least the observed peak"
@@ -211,5 +240,3 @@ def _text(
     if answers.rollup == "avg":
         says += f". {answers.metric} is averaged over {answers.step_us / 6e7:g} min: it breaks for moments at less"
     return says + "."
-
-

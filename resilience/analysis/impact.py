@@ -1,4 +1,4 @@
-"""What an incident cost in orders or requests: against the same hours of the weeks around it, with a range and what came back.
+"""What an incident cost in orders or requests: against the same hours of other weeks, with a range and what came back.
 
 The range comes from doing the same to weeks in which nothing happened: how far such an estimate is off when there is
 nothing to find (Abadie, Diamond and Hainmueller's placebo in time, 2010).
@@ -18,7 +18,10 @@ from .trend import folded
 
 WEEKS = 8  # weeks before, and as many after, that say what would have been
 MIN_WEEKS = 5
-BEFORE_H, AFTER_H = 24, 24  # hours just before say how high the level stood; what comes back comes within as many after
+BEFORE_H, AFTER_H = (
+    24,
+    24,
+)  # hours just before say how high the level stood; what comes back comes within as many after
 _ENOUGH = 0.8
 _NUMBERS = (
     "expected", "actual", "lost", "lost_low", "lost_high", "lost_pct", "came_back", "came_back_low", "came_back_high", "net",
@@ -60,7 +63,8 @@ def impact(
     found = read(series, metric, None, exclude)
     if found.rollup not in ("sum", "count"):
         raise InputError(
-            f"{metric} is no count but a {found.rollup}: it cannot be summed.", remedy="Give orders or requests as counts."
+            f"{metric} is no count but a {found.rollup}: it cannot be summed.",
+            remedy="Give orders or requests as counts.",
         )
     tables = {service_of(g.scope) or g.scope: (g, *_flat(g, zone)) for g in found.grids}
     rows: list[dict[str, object]] = []
@@ -75,17 +79,25 @@ def impact(
             rows.append({**about, "reason": f"none of its services has a series of {metric}"})
         else:
             span = micros(incident.started_at), micros(end)
-            rows += [{**about, **_one(grid, values, kept, first, zone, span, weeks)} for grid, values, kept, first in having]
+            rows += [
+                {**about, **_one(grid, values, kept, first, zone, span, weeks)}
+                for grid, values, kept, first in having
+            ]
     columns = [
-        "incident_id", "scope", "service", "started_at", "ended_at", "n", "n_missing", *_NUMBERS, "n_weeks", "verdict", "reason",
+        "incident_id", "scope", "service", "started_at", "ended_at", "n", "n_missing", *_NUMBERS, "n_weeks", "verdict",
+        "reason",
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=columns)
     table["verdict"] = table["verdict"].fillna("not measured")
-    table = table.astype({c: "str" for c in ("incident_id", "scope", "service", "verdict", "reason")})
-    table = table.astype({**dict.fromkeys(_NUMBERS, float), **dict.fromkeys(("n", "n_missing", "n_weeks"), "Int64")})
+    table = table.astype(dict.fromkeys(("incident_id", "scope", "service", "verdict", "reason"), "str"))
+    table = table.astype(
+        {**dict.fromkeys(_NUMBERS, float), **dict.fromkeys(("n", "n_missing", "n_weeks"), "Int64")}
+    )
     for name in ("started_at", "ended_at"):
         table[name] = pd.to_datetime(table[name], utc=True).astype("datetime64[us, UTC]")
-    table = table.sort_values(["lost", "incident_id", "scope"], ascending=[False, True, True], ignore_index=True)
+    table = table.sort_values(
+        ["lost", "incident_id", "scope"], ascending=[False, True, True], ignore_index=True
+    )
     return Impact(table, _text(table, metric))
 
 
@@ -102,7 +114,12 @@ def _one(
     step, per_week = grid.step_us, WEEK_US // grid.step_us
     begin, end = ((local(np.array([at]), zone)[0] + MONDAY_US) for at in span)
     low, high = int(begin // step) - first, int(-(-end // step)) - first
-    row: dict[str, object] = {"scope": grid.scope, "service": service_of(grid.scope), "n": high - low, "n_missing": high - low}
+    row: dict[str, object] = {
+        "scope": grid.scope,
+        "service": service_of(grid.scope),
+        "n": high - low,
+        "n_missing": high - low,
+    }
     if low < 0 or high > len(values):
         return {**row, "reason": "the series does not reach over it"}
     hour = max(1, 3_600_000_000 // step)
@@ -150,8 +167,16 @@ def _against(
     kept: np.ndarray, values: np.ndarray, asked: np.ndarray, before: np.ndarray, shifts: np.ndarray
 ) -> tuple[float, float, float, int] | None:
     """Sum over `asked`, its expectation, the deviation of its logarithm, and how many weeks said so; None with too few."""
-    windows = np.stack([_take(kept, asked + shift) for shift in shifts]) if len(shifts) else np.zeros((0, len(asked)))
-    levels = np.stack([_take(kept, before + shift) for shift in shifts]) if len(shifts) else np.zeros((0, len(before)))
+    windows = (
+        np.stack([_take(kept, asked + shift) for shift in shifts])
+        if len(shifts)
+        else np.zeros((0, len(asked)))
+    )
+    levels = (
+        np.stack([_take(kept, before + shift) for shift in shifts])
+        if len(shifts)
+        else np.zeros((0, len(before)))
+    )
     if not len(before):
         return None
     enough = ((~np.isnan(windows)).mean(axis=1) >= _ENOUGH) & ((~np.isnan(levels)).mean(axis=1) >= _ENOUGH)
@@ -199,6 +224,13 @@ def _text(table: pd.DataFrame, metric: str) -> str:
         )
         if pd.notna(row["came_back"]):
             low, high = row["came_back_low"], row["came_back_high"]
-            back = f"about {row['came_back']:,.0f} ({low:,.0f} to {high:,.0f}) came back" if low > 0 else "none of it came back "
+            back = (
+                f"about {row['came_back']:,.0f} ({low:,.0f} to {high:,.0f}) came back"
+                if low > 0
+                else "none of it came back "
+            )
             says += f"; {back}{'' if low > 0 else 'that could be told from chance'} within {AFTER_H} hours"
-    return says + ". What several scopes of one incident lost overlaps where they call one another: it is not added up."
+    return (
+        says
+        + ". What several scopes of one incident lost overlaps where they call one another: it is not added up."
+    )

@@ -3,7 +3,7 @@
 The logarithm of a week's level is a + b t + season(t) + e: two waves a year as season, and e a first-order autoregression.
 Coefficients are those of Bayesian linear regression (Bishop, Pattern Recognition, 2006, 3.3); its priors keep a history of
 less than two years from taking growth for season. The shape of the week is shrunk towards hour + weekday by as much as
-noise asks for (Efron and Morris, 1973), so that the busiest of many slots is not merely the luckiest.
+noise asks for (Efron and Morris, 1972), so that the busiest of many slots is not merely the luckiest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from .grid import MONDAY_US, WEEK_US, Grid, local
 MIN_WEEKS = 26
 AHEAD = 13  # weeks ahead that the backtest looks
 YEAR_WEEKS = 365.25 / 7
-_PRIOR = np.array([100.0, 0.5, 0.2, 0.2, 0.07, 0.07])  # deviations of level, growth a year, and two waves, in logarithms
+_PRIOR = np.array(
+    [100.0, 0.5, 0.2, 0.2, 0.07, 0.07]
+)  # deviations of level, growth a year, and two waves, in logarithms
 _ENOUGH = 0.5  # share of a week's values that must be there
 _FAR = 4.0  # robust deviations beyond which a week is no ordinary one
 _MOST_RHO = 0.95
@@ -99,16 +101,16 @@ def folded(grid: Grid, zone: str) -> tuple[np.ndarray, np.ndarray]:
     first = int(place.min()) // per_week
     at = place - first * per_week
     size = (int(at.max()) // per_week + 1) * per_week
-    table = np.full(size, np.nan)
+    flat = np.full(size, np.nan)
     value = grid.kept
     if (np.diff(at) == 1).all():
-        table[at] = value
+        flat[at] = value
     else:
         there = ~np.isnan(value)
         n = np.bincount(at[there], minlength=size)
         total = np.bincount(at[there], value[there], minlength=size)
-        np.divide(total, n, out=table, where=n > 0)
-    table = table.reshape(-1, per_week)
+        np.divide(total, n, out=flat, where=n > 0)
+    table = flat.reshape(-1, per_week)
     return first + np.arange(len(table)), table
 
 
@@ -122,7 +124,9 @@ def _fit(week: np.ndarray, table: np.ndarray) -> Trend | None:
     level[np.flatnonzero(used)[~kept]] = np.nan
     errors, naive, deviations = _backtest(week[used][kept], y[kept])
     tried = len(deviations)
-    spare = AHEAD  # as many errors as expected count beside those seen: few of them say little, and they overlap
+    spare = (
+        AHEAD  # as many errors as expected count beside those seen: few of them say little, and they overlap
+    )
     wider = float(np.sqrt((spare + np.sum(np.square(deviations))) / (spare + tried)))
     return Trend(
         week, level, shape, shape_sd, mean, cover, sigma, rho, last, int(kept.sum()), max(1.0, wider),
@@ -183,14 +187,17 @@ def _of_days(share: np.ndarray, raw: np.ndarray) -> np.ndarray:
     counted = (~np.isnan(stray)).sum(axis=2)
     of_day = np.where(counted > 0, np.nansum(stray, axis=2) / np.maximum(counted, 1), np.nan)
     n = (~np.isnan(of_day)).sum(axis=0)
-    spread = np.array([1.4826 * np.nanmedian(np.abs(d)) if k > 1 else np.nan for d, k in zip(of_day.T, n, strict=True)])
+    spread = np.array(
+        [1.4826 * np.nanmedian(np.abs(d)) if k > 1 else np.nan for d, k in zip(of_day.T, n, strict=True)]
+    )
     return np.repeat(np.nan_to_num(spread / np.sqrt(np.maximum(n, 1))), len(raw) // 7)
 
 
 def _shrunk(raw: np.ndarray, error: np.ndarray, of_day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Shares shrunk towards hour + weekday on the logarithm, and their deviations there.
 
-    How much: what differs from hour + weekday beyond its errors stays. Slots without a positive share stay as they are.
+    How much: what differs from hour + weekday beyond its errors stays, and none is drawn by more than its own error (Efron
+    and Morris, 1972), so that one hour unlike all others keeps what it has. Slots without a positive share stay as they are.
     """
     per_day = len(raw) // 7
     usable = (raw > 0) & np.isfinite(error)
@@ -208,7 +215,8 @@ def _shrunk(raw: np.ndarray, error: np.ndarray, of_day: np.ndarray) -> tuple[np.
     own = max(0.0, float((rest @ rest - noise.sum() * spare / len(rest)) / spare))
     keeps = own / (own + noise) if own else np.zeros(len(rest))
     shape, sd = raw.copy(), np.full(len(raw), np.nan)
-    shape[usable] = np.exp(plain[usable] + keeps * rest)
+    drawn = np.clip((1 - keeps) * rest, -error[usable], error[usable])
+    shape[usable] = np.exp(plain[usable] + rest - drawn)
     sd[usable] = np.sqrt(noise * (1 / 7 + keeps) + of_day[usable] ** 2)
     return shape, sd
 
@@ -227,19 +235,32 @@ def _design(week: np.ndarray, origin: int) -> np.ndarray:
 def _regress(
     week: np.ndarray, y: np.ndarray, origin: int
 ) -> tuple[np.ndarray, np.ndarray, float, float, np.ndarray]:
-    """Coefficients and their covariance, sigma and rho of what remains, and which weeks were used."""
+    """Coefficients and their covariance, sigma and rho of what remains, and which weeks were used.
+
+    The second wave of the year stays where it is worth its two coefficients (Schwarz's criterion).
+    """
+    found = _with(week, y, origin, _PRIOR)
+    mean, cover = found[0][4:], found[1][4:, 4:]
+    if mean @ np.linalg.solve(cover, mean) >= 2 * np.log(len(y)):
+        return found
+    return _with(week, y, origin, np.r_[_PRIOR[:4], 1e-6, 1e-6])
+
+
+def _with(
+    week: np.ndarray, y: np.ndarray, origin: int, prior: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float, float, np.ndarray]:
     x = _design(week + 0.5, origin)
     kept = np.ones(len(y), dtype=bool)
     sigma, rho = max(float(np.std(y)), 1e-6), 0.0
-    mean, cover = np.zeros(len(_PRIOR)), np.eye(len(_PRIOR))
+    mean, cover = np.zeros(len(prior)), np.eye(len(prior))
     for _ in range(4):
-        mean, cover = _posterior(x[kept], y[kept], np.diff(week[kept]), sigma, rho)
+        mean, cover = _posterior(x[kept], y[kept], np.diff(week[kept]), sigma, rho, prior)
         rest = y - x @ mean
         centre = np.median(rest[kept])
         spread = max(1.4826 * float(np.median(np.abs(rest[kept] - centre))), 1e-6)
         kept = np.abs(rest - centre) <= _FAR * spread
         good = rest[kept]
-        sigma = max(float(np.sqrt(good @ good / max(len(good) - len(_PRIOR), 1))), 1e-6)
+        sigma = max(float(np.sqrt(good @ good / max(len(good) - len(prior), 1))), 1e-6)
         pair = np.diff(week[kept]) == 1
         first, second = good[:-1][pair], good[1:][pair]
         raw = float(first @ second / max(first @ first, 1e-12)) if len(first) > 8 else 0.0
@@ -249,14 +270,14 @@ def _regress(
 
 
 def _posterior(
-    x: np.ndarray, y: np.ndarray, gap: np.ndarray, sigma: float, rho: float
+    x: np.ndarray, y: np.ndarray, gap: np.ndarray, sigma: float, rho: float, prior: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Generalised least squares with the priors: each week less what the one before foretells of it."""
     decay = rho**gap
     scale = sigma * np.sqrt(np.maximum(1 - decay**2, 1e-6))
     white_x = np.vstack([x[:1] / sigma, (x[1:] - decay[:, None] * x[:-1]) / scale[:, None]])
     white_y = np.r_[y[0] / sigma, (y[1:] - decay * y[:-1]) / scale]
-    cover = np.linalg.inv(white_x.T @ white_x + np.diag(1 / _PRIOR**2))
+    cover = np.linalg.inv(white_x.T @ white_x + np.diag(1 / prior**2))
     return cover @ (white_x.T @ white_y), cover
 
 

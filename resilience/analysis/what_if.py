@@ -1,4 +1,4 @@
-"""What if an instance were lost, or the load were k times as high: the last ordinary weeks replayed against what is carried."""
+"""What if an instance were lost, or the load were k times as high: the last ordinary weeks replayed on what is left."""
 
 from __future__ import annotations
 
@@ -66,9 +66,19 @@ def what_if(
         service = service_of(grid.scope)
         names = (grid.scope, service or "")
         limit = float(next((limits[n] for n in names if n in limits), np.nan))
-        count = next((instances[n] for n in names if n in instances), None) if isinstance(instances, Mapping) else instances
-        rows.append(_one(grid, service, zone, limit, not vague.isdisjoint(names), times, lost, count, instances, weeks))
-    table = pd.DataFrame(rows).astype({"scope": "str", "service": "str", "reason": "str", "worst_hour": "Int64"})
+        count = (
+            next((instances[n] for n in names if n in instances), None)
+            if isinstance(instances, Mapping)
+            else instances
+        )
+        rows.append(
+            _one(
+                grid, service, zone, limit, not vague.isdisjoint(names), times, lost, count, instances, weeks
+            )
+        )
+    table = pd.DataFrame(rows).astype(
+        {"scope": "str", "service": "str", "reason": "str", "worst_hour": "Int64"}
+    )
     rank = table["state"].map(["breaks", "not known", "holds"].index)
     table = table.assign(rank=rank).sort_values(["rank", "used", "scope"], ascending=[True, False, True])
     table = table.drop(columns="rank").reset_index(drop=True)
@@ -87,7 +97,11 @@ def _one(
     if not limit > 0:
         return {**row, "reason": "what it carries is not known"}
     if instances is not None and (count is None or count < 2):
-        why = "how many instances it has is not known" if count is None else "without its only instance nothing is left"
+        why = (
+            "how many instances it has is not known"
+            if count is None
+            else "without its only instance nothing is left"
+        )
         state = "not known" if count is None else "breaks"
         return {**row, "state": state, "reason": why}
     capacity = limit * (1 - (lost if count is None else 1 / count))
@@ -121,11 +135,15 @@ def _last(grid: Grid, weeks: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return grid.kept[used], back[used], grid.edges[used]
 
 
-def _text(
-    table: pd.DataFrame, metric: str, times: float, lost: float, instances: object, weeks: int
-) -> str:
+def _text(table: pd.DataFrame, metric: str, times: float, lost: float, instances: object, weeks: int) -> str:
     asked = f"{times:g} times the load" if times != 1 else "the load as it was"
-    gone = "one instance less" if instances is not None else f"{lost:.0%} of capacity gone" if lost else "all capacity"
+    gone = (
+        "one instance less"
+        if instances is not None
+        else f"{lost:.0%} of capacity gone"
+        if lost
+        else "all capacity"
+    )
     counts = table["state"].value_counts()
     breaks, holds, unknown = (int(counts.get(s, 0)) for s in ("breaks", "holds", "not known"))
     says = f"With {asked} and {gone}, in the last {weeks} ordinary weeks {breaks} of {len(table)} scopes of {metric} would "
@@ -135,6 +153,8 @@ def _text(
     if len(worst):
         row = worst.iloc[0]
         says += f". Most: {row['service'] if pd.notna(row['service']) else row['scope']}, {row['used']:.0%} at its peak, "
-        says += f"{row['over_min_per_week']:.0f} minutes beyond in the median week ({row['over_least']:.0f} to "
+        says += (
+            f"{row['over_min_per_week']:.0f} minutes beyond in the median week ({row['over_least']:.0f} to "
+        )
         says += f"{row['over_most']:.0f})"
     return says + ". Retries and failover that a fault brings are not in it."
