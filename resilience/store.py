@@ -9,16 +9,20 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.fs as fs
 from deltalake import (
+    ColumnProperties,
     CommitProperties,
     DeltaTable,
     QueryBuilder,
@@ -28,6 +32,7 @@ from deltalake import (
 )
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.fs import DeltaStorageHandler
 
 from . import schema
 from .errors import InputError
@@ -39,6 +44,8 @@ _RETENTION = {
 }
 Span = tuple[datetime | pd.Timestamp, datetime | pd.Timestamp]
 _ATTEMPTS = 30
+_GROUP_ROWS = 1 << 18
+FILE_BYTES = 256 << 20
 _KEPT_BYTES = 8_000_000  # on disk; a smaller table, at a version that cannot change, is read once
 
 
@@ -62,6 +69,11 @@ class Store:
         self._absent: frozenset[str] = frozenset()
         self._at: dict[str, DeltaTable] = {}  # of pinned tables, which do not change
         self._kept: dict[str, pd.DataFrame] = {}
+
+    @property
+    def address(self) -> str:
+        """`root` as another process is told it."""
+        return self.root if "://" in self.root else str(Path(self.root).absolute())
 
     def load(
         self,
@@ -91,6 +103,19 @@ class Store:
             within = " OR ".join(f"(at >= {first} AND at < {last})" for first, last in ends)
             conditions.append(f"({within or 'FALSE'})")
         return _read(table, delta, f" WHERE {' AND '.join(conditions)}" if conditions else "")
+
+    def files(self, table: str) -> tuple[fs.FileSystem, list[str]]:
+        """Where the Parquet files of `table` are, and their names there, for reading row groups of them.
+
+        Raises InputError where the table does not exist.
+        """
+        delta = self._reading(table)
+        if delta is None:
+            raise InputError(f"The store has no {table}.", where=self.root, remedy="Ingest or sync first.")
+        names = sorted(pa.table(delta.get_add_actions(flatten=True))["path"].to_pylist())
+        if "://" not in self.root:
+            return fs.LocalFileSystem(), [f"{self.root}/{table}/{unquote(name)}" for name in names]
+        return fs.PyFileSystem(DeltaStorageHandler.from_table(delta)), names
 
     def count(self, table: str, by: Sequence[str]) -> pd.DataFrame:
         """Rows per combination of the columns `by`, as column `rows`, without loading them; largest first."""
@@ -132,6 +157,30 @@ class Store:
             f"{len(rows)} row(s) of {table} could not be committed: other writers kept changing the table.",
             where=self.root,
             remedy="Nothing of this batch was written; run the command again.",
+        )
+
+    def remove(self, table: str, rows: pd.DataFrame) -> Commit:
+        """Deletes the stored rows that have the keys of `rows`; commits nothing where there is none."""
+        if rows.empty:
+            return Commit(table, 0, 0, 0, None)
+        keys = list(schema.key(table))
+        arrow = pa.Table.from_pandas(rows[keys], preserve_index=False).replace_schema_metadata(None)
+        for attempt in range(_ATTEMPTS):
+            if (delta := self._open(table)) is None:
+                return Commit(table, 0, 0, 0, None)
+            try:
+                merge = delta.merge(
+                    arrow, _match(arrow, keys), source_alias="s", target_alias="t",
+                    commit_properties=_properties(delta, {}),
+                )  # fmt: skip
+                deleted = int(merge.when_matched_delete().execute()["num_target_rows_deleted"])
+                return Commit(table, 0, 0, deleted, delta.version() if deleted else None)
+            except CommitFailedError:
+                _pause(attempt)
+        raise InputError(
+            f"{len(rows)} row(s) of {table} could not be removed: other writers kept changing the table.",
+            where=self.root,
+            remedy="Nothing is lost; run the command again.",
         )
 
     def mark(self, table: str, name: str) -> int | None:
@@ -185,6 +234,57 @@ class Store:
         """Version of `table` that `load` reads, or None where the table does not exist yet."""
         delta = self._reading(table)
         return None if delta is None else delta.version()
+
+    def rewrite(self, table: str, ordered: Iterable[pa.RecordBatch]) -> Commit:
+        """Puts the rows of `table` into new files in the order given, all or nothing; none may be missing.
+
+        What they say is unchanged, and old versions stay readable. Raises InputError where the table changed meanwhile or
+        rows would be lost or made; nothing is committed then.
+        """
+        delta = self._open(table)
+        if delta is None:
+            return Commit(table, 0, 0, 0, None)
+        columns = pa.schema(delta.schema().to_arrow())
+        held = int(pc.sum(pa.table(delta.get_add_actions(flatten=True))["num_records"]).as_py() or 0)
+        count = 0
+
+        def counted() -> Iterator[pa.RecordBatch]:
+            nonlocal count
+            rows = iter(ordered)
+            with ThreadPoolExecutor(
+                1
+            ) as apart:  # the writer calls from where the library cannot read as well
+                coming = apart.submit(next, rows, None)
+                while (batch := coming.result()) is not None:
+                    coming = apart.submit(next, rows, None)
+                    count += len(batch)
+                    rows_of = pa.Table.from_batches([batch]).select(columns.names).cast(columns)
+                    yield from rows_of.to_batches()
+            if count != held:
+                raise _LostError
+
+        try:
+            write_deltalake(
+                delta,
+                pa.RecordBatchReader.from_batches(columns, counted()),
+                mode="overwrite",
+                target_file_size=FILE_BYTES,
+                writer_properties=layout(table),
+                commit_properties=_properties(delta, {}),
+            )
+        except (CommitFailedError, DeltaError, _LostError, pa.ArrowInvalid) as error:
+            remedy = "Nothing was changed; run the command again while nobody else writes."
+            raise InputError(
+                f"The files of {table} could not be put in order: {str(error)[:200] or 'rows differ'}",
+                where=self.root,
+                remedy=remedy,
+            ) from error
+        return Commit(table, 0, 0, 0, delta.version())
+
+    def identity(self, table: str) -> str | None:
+        """The id that `table` was given when it was made, whoever reads it; None where it does not exist."""
+        delta = self._open(table)
+        return None if delta is None else str(delta.metadata().id)
 
     def versions(self) -> dict[str, int]:
         """Versions of all tables that exist, by name."""
@@ -269,22 +369,15 @@ class Store:
         ]:
             delta.alter.add_columns(new)  # a store of an earlier version of this software
         keys = schema.key(table)
-        how = {
-            "writer_properties": WriterProperties(compression="ZSTD"),
-            "commit_properties": _properties(delta, marks),
-        }
+        how = {"writer_properties": layout(table), "commit_properties": _properties(delta, marks)}
         if not (stale and stale[1]) and not _may_hold(
             delta, rows, keys
         ):  # nothing to compare with: no file is read
             write_deltalake(delta, rows, mode="append", schema_mode="merge", **how)
             return Commit(table, len(rows), 0, 0, delta.version())
         others = [column for column in rows.column_names if column not in keys]
-        match = " AND ".join(f"t.{column} = s.{column}" for column in keys)
-        if "at" in keys and len(rows):  # says nothing new, but lets the merge leave out other files
-            first, last = (_micros(value) for value in _range(rows["at"]))
-            match += f" AND t.at >= {first} AND t.at <= {last}"
         merge = delta.merge(
-            rows, match, source_alias="s", target_alias="t", **how
+            rows, _match(rows, keys), source_alias="s", target_alias="t", **how
         ).when_not_matched_insert_all()
         if others:  # null-safe: null = null is not a change
             merge = merge.when_matched_update_all(
@@ -300,6 +393,15 @@ class Store:
         )
         changed = inserted + updated + deleted > 0
         return Commit(table, inserted, updated, deleted, delta.version() if changed else None)
+
+
+def _match(rows: pa.Table, keys: Sequence[str]) -> str:
+    """When a stored row `t` is the row `s`."""
+    match = " AND ".join(f"t.{column} = s.{column}" for column in keys)
+    if "at" in keys and len(rows):  # says nothing new, but lets the merge leave out other files
+        first, last = (_micros(value) for value in _range(rows["at"]))
+        match += f" AND t.at >= {first} AND t.at <= {last}"
+    return match
 
 
 def _bytes(delta: DeltaTable) -> int:
@@ -355,6 +457,18 @@ def _forward(delta: DeltaTable, marks: Mapping[str, int]) -> dict[str, int]:
 def _properties(delta: DeltaTable, marks: Mapping[str, int]) -> CommitProperties:
     moved = [Transaction(name, at) for name, at in sorted(_forward(delta, marks).items())]
     return CommitProperties(max_commit_retries=0, app_transactions=moved or None)
+
+
+def layout(table: str) -> WriterProperties:
+    """How files of `table` are written: measured in docs/decisions/0007-layout-of-series.md."""
+    columns = None
+    if "at" in schema.key(table):  # times that follow one another are kept as their differences
+        columns = {"at": ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")}
+    return WriterProperties(compression="ZSTD", max_row_group_size=_GROUP_ROWS, column_properties=columns)
+
+
+class _LostError(Exception):
+    """Rows that were written are not those that the table has."""
 
 
 def _pause(attempt: int) -> None:

@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import numpy as np
 import pandas as pd
 
 from . import schema
@@ -33,17 +34,26 @@ LATE = 360
 _BATCH_ROWS = 100_000
 """Rows that wait for a commit, or those of one window where it has more: what a sync holds in memory at most."""
 _BATCH_S = 60.0
+_TELL_S = 10.0
 
 Say = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class Window:
-    """Seconds since 1970, aligned to the query's interval: first <= at < last."""
+    """Seconds since 1970, aligned to the query's interval: first <= at < last. `again`: it was read before, in part."""
 
     query: Query
     first: int
     last: int
+    again: bool = False
+
+    @property
+    def asked(self) -> int:
+        """Where the request begins: a short window asks for more than it keeps, since only many points tell an
+        interval that the server raised from points that are missing."""
+        unit = UNIT * self.query.interval
+        return min(self.first, (self.last - unit) // unit * unit)
 
 
 @dataclass
@@ -66,7 +76,7 @@ def windows(query: Query, since: int, until: int, mark: int | None) -> list[Wind
     found = []
     while first < last:
         end = min((first // unit + 2) * unit, last)
-        found.append(Window(query, first, end))
+        found.append(Window(query, first, end, mark is not None and first < mark))
         first = end
     return found
 
@@ -81,26 +91,6 @@ def plan(config: Config, store: Store, since: datetime, until: datetime) -> dict
     }
 
 
-def forecast(config: Config, store: Store, since: datetime, until: datetime, others: list[str]) -> str:
-    """How many calls a sync would take, in words; asks nobody."""
-    todo = plan(config, store, since, until)
-    calls = sum(map(len, todo.values()))
-    lines = [
-        f"{calls} call(s) for {len(todo)} of {len(config.queries)} metric queries, {since:%Y-%m-%d %H:%M} to "
-        f"{until:%Y-%m-%d %H:%M} UTC."
-    ]
-    lines += [f"  {len(found):5} {query.name}" for query, found in todo.items()]
-    if others:
-        lines.append(
-            f"  and at least one each for {', '.join(others)}; how many pages they have is not known before."
-        )
-    lines.append(
-        "Series count against your organisation's rate limit of timeseries queries. Datadog sets it per organisation: the "
-        "headers of each reply say what is left, and the sync follows them."
-    )
-    return "\n".join(lines)
-
-
 def series(
     api: Api, store: Store, config: Config, since: datetime, until: datetime, *, parallel: int = 4, say: Say
 ) -> Synced:
@@ -110,7 +100,7 @@ def series(
     commits what has arrived. Returns what was done; raises only what the store raises.
     """
     todo = plan(config, store, since, until)
-    batch = _Batch(store, total=sum(map(len, todo.values())), say=say, api=api)
+    batch = _Batch(store, config, total=sum(map(len, todo.values())), say=say, api=api)
     left = {query: iter(found) for query, found in todo.items()}
     waiting = iter(list(left))
     running: dict[Future[tuple[list[Points], int]], Window] = {}
@@ -129,7 +119,9 @@ def series(
             for _ in range(parallel):
                 start(None)
             while running:
-                done, _ = wait(running, timeout=_BATCH_S, return_when=FIRST_COMPLETED)
+                done, _ = wait(running, timeout=_TELL_S, return_when=FIRST_COMPLETED)
+                if not done:
+                    batch.tell()
                 for future in done:
                     window = running.pop(future)
                     try:
@@ -162,7 +154,7 @@ def _ask(api: Api, window: Window, services: Services) -> tuple[list[Points], in
         "data": {
             "type": "timeseries_request",
             "attributes": {
-                "from": window.first * 1000,
+                "from": window.asked * 1000,
                 "to": window.last * 1000,
                 "interval": query.interval * 1000,
                 "queries": [{"data_source": "metrics", "name": "a", "query": query.sent}],
@@ -192,8 +184,9 @@ def _ask(api: Api, window: Window, services: Services) -> tuple[list[Points], in
 class _Batch:
     """Windows that have arrived and wait for their commit; says how far the sync is."""
 
-    def __init__(self, store: Store, *, total: int, say: Say, api: Api) -> None:
+    def __init__(self, store: Store, config: Config, *, total: int, say: Say, api: Api) -> None:
         self._store, self._total, self._say, self._api = store, total, say, api
+        self._meant = {(query.name, float(query.interval)) for query in config.queries}
         self.result = Synced()
         self._began = self._last = time.monotonic()
         self._done = 0
@@ -203,6 +196,7 @@ class _Batch:
         self._points: dict[str, list[Points]] = {}
         self._marks: dict[str, int] = {}
         self._steps: dict[str, int] = {}
+        self._again: dict[tuple[int, int, int], set[str]] = {}
         self._rows = 0
 
     def add(self, window: Window, points: list[Points], rows: int) -> None:
@@ -210,12 +204,14 @@ class _Batch:
         self._points.setdefault(query.name, []).extend(points)
         self._marks[query.mark] = window.last
         self._steps[query.mark] = query.interval
+        if window.again:
+            self._again.setdefault((window.first, window.last, query.interval), set()).add(query.name)
         self._rows += rows
         self._done += 1
         self.result.points += rows
         for longer in sorted({p.interval_s for p in points if p.interval_s != query.interval}):
             self._note_interval(query, longer)
-        self._tell()
+        self.tell()
         if self._rows >= _BATCH_ROWS or time.monotonic() - self._last > _BATCH_S:
             self.commit()
 
@@ -237,10 +233,29 @@ class _Batch:
             }
             if far:
                 commits.append(self._store.advance("series", far))
+        commits += [
+            self._store.remove("series", self._superseded(read.series, *window)) for window in self._again
+        ]
         commits.append(self._store.upsert("problems", read.problems))
         self.result.commits += [commit for commit in commits if commit.version is not None]
         self._clear()
         self._last = time.monotonic()
+
+    def _superseded(self, read: pd.DataFrame, first: int, last: int, step: int) -> pd.DataFrame:
+        """Stored rows of windows that were read again whose series now comes at another interval: few points do not
+        tell a longer interval, so the first ones of a query may stand under the one asked for."""
+        names, series = self._again[first, last, step], ["metric", "scope", "rollup"]
+        span = pd.Timestamp(first, unit="s", tz="UTC"), pd.Timestamp(last, unit="s", tz="UTC")
+        there = self._own(self._store.load("series", where={"metric": names}, between=span), step)
+        inside = read["metric"].isin(names) & (read["at"] >= span[0]) & (read["at"] < span[1])
+        now = self._own(read[inside], step).groupby(series, as_index=False)["interval_s"].max()
+        there = there.merge(now, on=series, suffixes=("", "_now"))
+        return there[there["interval_s"] != there["interval_s_now"]]
+
+    def _own(self, rows: pd.DataFrame, step: int) -> pd.DataFrame:
+        """Rows without those of another query of the same metric, at another interval."""
+        pairs = zip(rows["metric"], rows["interval_s"], strict=True)
+        return rows[np.array([at == step or (name, at) not in self._meant for name, at in pairs], dtype=bool)]
 
     def _note_interval(self, query: Query, longer: float) -> None:
         row = problem(
@@ -254,11 +269,12 @@ class _Batch:
         if commit.version is not None:
             self.result.commits.append(commit)
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
         passed = time.monotonic() - self._began
-        left = passed / self._done * (self._total - self._done)
+        left = passed / max(self._done, 1) * (self._total - self._done)
         budget = f", {self._api.budget}" if self._api.budget else ""
-        text = f"{self._api.calls} calls, {self.result.points:,} points{budget}, {_span(left)} left"
+        left_s = f", {_span(left)} left" if self._done else ""
+        text = f"{self._api.calls} calls, {self.result.points:,} points{budget}{left_s}"
         self._say(text, self._done, self._total)
 
 

@@ -6,6 +6,7 @@ whole (a call per hundred records or more); events and deployments go on from a 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +30,7 @@ from .sync import Say, Synced
 PAGE = {"incidents": 100, "incident_search": 100, "monitors": 1000, "slos": 1000, "relations": 100}
 EVENTS = 1000
 _PAGES = 100_000
+_STALE = 3  # pages in a row that bring no new record: the server does not turn pages
 LATE = timedelta(days=31)
 """How long after a month of an SLO is over it is read again: status corrections are entered afterwards."""
 
@@ -46,10 +48,16 @@ def records(
 
     Stops where Datadog cannot be reached. Returns what was done; raises only what the store raises.
     """
-    fetch = _Fetch(api, store, archive, config, since, until)
     wanted = parts(config)
+    fetch = _Fetch(api, store, archive, config, since, until)
     for i, name in enumerate(wanted):
-        say(name, i, len(wanted))
+
+        def tell(i: int = i, name: str = name) -> None:
+            budget = f", {api.budget}" if api.budget else ""
+            say(f"{name}: {api.calls} calls, {fetch.result.records:,} records{budget}", i, len(wanted))
+
+        fetch.tell = tell
+        tell()
         try:
             getattr(fetch, name)()
         except Unreachable as error:
@@ -67,6 +75,7 @@ class _Fetch:
         self._api, self._store, self._archive, self._config = api, store, archive, config
         self._since, self._until = since, until
         self.result = Synced()
+        self.tell: Callable[[], None] = lambda: None
 
     def incidents(self) -> None:
         """The list has them all, the search adds the time in each state; then the other sources' rows are linked."""
@@ -188,14 +197,17 @@ class _Fetch:
             body = {"data": {"type": "dora_deployments_list_request", "attributes": about}}
             data, where = self._kept("deployments", about, self._api.call("deployments", body=body))
             found = _items(_at(data, "data"), "deployments")
-            if len(found) >= EVENTS and last - first > timedelta(
-                minutes=1
-            ):  # there is no cursor: ask for halves
-                middle = first + (last - first) / 2
+            if len(found) >= EVENTS and last - first > timedelta(minutes=1):
+                middle = first + (last - first) / 2  # there is no cursor: ask for halves
                 yield from ask(first, middle)
                 yield from ask(middle, last)
-            else:
-                yield found, where
+                return
+            if len(found) >= EVENTS:
+                self.result.failed.append(
+                    f"deployments: Datadog gives at most {EVENTS} of a minute, and {_iso(first)} has as many; more may "
+                    "be missing."
+                )
+            yield found, where
 
         self._onwards(
             "deployments", "", datadog_records.deployment, ask, timedelta(days=30), timedelta(days=7)
@@ -252,24 +264,28 @@ class _Fetch:
     def _pages(
         self, part: str, item: Callable[[Any], Any], size: str, at: str, *, by_page: bool = False, **more: Any
     ) -> Iterator[tuple[list[Any], str]]:
-        """Pages until one is empty or says that it is the last. A page that repeats the one before is asked for again."""
-        step, offset, before = PAGE[part], 0, b""
+        """Pages until one is empty or says that it is the last. A page that repeats an earlier one is asked for again."""
+        step, offset, told, known, stale = PAGE[part], 0, set[str](), set[str](), 0
         for _ in range(_PAGES):
             request = {**more, size: step, at: offset}
             reply = self._api.call(part, **request)
-            if reply.raw == before:
+            if hashlib.sha256(reply.raw).hexdigest() in told:
                 reply = self._api.call(part, **request)
             data, where = self._kept(part, request, reply)
             found = _items(item(data), part)
-            if found and reply.raw == before:
+            digest = hashlib.sha256(reply.raw).hexdigest()
+            ids = {str(_at(record, "id")) for record in found}
+            stale = stale + 1 if ids <= known else 0
+            if found and (digest in told or stale > _STALE):
                 self.result.failed.append(
-                    f"{part}: page {offset} repeats the one before. Run the command again."
+                    f"{part}: page {offset} repeats earlier ones. Run the command again."
                 )
                 return
-            before = reply.raw
+            told.add(digest)
+            known |= ids
             if found:
                 yield found, where
-            if not found or _is_last(data):
+            if not found or _is_last(data, offset + len(found), len(found) < step):
                 return
             offset += (
                 1 if by_page else len(found)
@@ -277,7 +293,9 @@ class _Fetch:
 
     def _kept(self, part: str, request: dict[str, Any], reply: Reply) -> tuple[Any, str]:
         """What the reply says, once it is archived, and the name of the archived file."""
-        return reply.data, self._archive.put(part, request, reply.raw).as_posix()
+        path = self._archive.put(part, request, reply.raw).as_posix()
+        self.tell()
+        return reply.data, path
 
     def _commit(self, into: Records, marked: str = "", marks: dict[str, int] | None = None) -> None:
         frames = into.frames()
@@ -309,12 +327,18 @@ def _searched(page: Any) -> Any:
     return [_at(one, "data") for one in found] if isinstance(found, list) else None
 
 
-def _is_last(data: Any) -> bool:
-    """Whether a page says that none follows. Where it says nothing, an empty page is the end."""
+def _is_last(data: Any, reached: int, short: bool) -> bool:
+    """Whether a page says that none follows, after `reached` records; a full one (not `short`) is not believed.
+
+    Where it says nothing, an empty page is the end.
+    """
     pages, links = _at(data, "meta", "pagination"), _at(data, "links")
     if isinstance(pages, dict):
-        return pages.get("next_offset") is None
-    return isinstance(links, dict) and "self" in links and not links.get("next")
+        total = pages.get("total")
+        if isinstance(total, int) and reached < total:
+            return False
+        return short and pages.get("next_offset") is None
+    return short and isinstance(links, dict) and "self" in links and not links.get("next")
 
 
 def _items(value: Any, part: str) -> list[Any]:

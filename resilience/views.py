@@ -6,14 +6,14 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from . import schema
-from .analysis import calendar, corrections, linking
+from .analysis import blast_radius, calendar, corrections, linking, reach, roles
 from .errors import InputError
 from .store import Store, content_hash
 
@@ -139,11 +139,24 @@ def onsets(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
     """When the series of its services first moved, per incident of `rows`: what `anchors.of_incidents` finds.
 
     Read are the metrics that are kept at five minutes or less, as an hour cannot tell when a start was written down; their
-    hourly points are read too, without which the rise of every morning would look like an onset.
+    hourly points are read too, without which the rise of every morning would look like an onset. These are millions, so the
+    answer is kept beside a store on disk, by the version of the series.
     """
-    from .analysis import anchors
+    services = store.load("incident_services")
+    read = pd.DataFrame({"version": [store.version("series") or -1]})
+    kept = [
+        rows[["incident_id", "started_at", "detected_at"]],
+        services,
+        read,
+        store.count("series", ("metric", "interval_s")),
+    ]
 
-    return anchors.of_incidents(rows, store.load("incident_services"), _anchoring(store)).table
+    def made() -> pd.DataFrame:
+        from .analysis import anchors
+
+        return anchors.of_incidents(rows, services, _anchoring(store)).table
+
+    return _kept(store, "onsets", kept, made)
 
 
 def _anchoring(store: Store) -> pd.DataFrame:
@@ -227,6 +240,19 @@ def _watched(store: Store, probes: pd.DataFrame, ran: pd.DataFrame) -> pd.DataFr
     return table(store, "series", where={"metric": metrics, "scope": scopes}, between=spans)
 
 
+def gameday_titles(store: Store, *, names: bool = False) -> dict[str, str]:
+    """Title of every GameDay by its id, newest first; a name of a person in it is a role unless `names`."""
+    days = table(store, "gamedays").sort_values(["held_on", "gameday_id"], ascending=False)
+    shown = dict(zip(days["gameday_id"], days["title"], strict=True))
+    if names or store.version("gameday_roles") is None:
+        return shown
+    tables = {name: table(store, name) for name in roles.TABLES}
+    for day in tables["gameday_roles"].dropna(subset="names")["gameday_id"].unique():
+        own = {name: rows[rows["gameday_id"] == day] for name, rows in tables.items()}
+        shown[day] = roles.hidden(own)["gamedays"]["title"].iloc[0]
+    return shown
+
+
 def _span(ran: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp] | None:
     """From an hour and a time box before the first fault to as much after the last."""
     start = ran["fault_started_at"].min()
@@ -242,8 +268,9 @@ def gameday_context(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
 
     The GameDay tables hold earlier days and those that repeat one of its experiments; `series` the probes of the latter,
     and every fine series (at most five minutes) while this day's faults ran; `classes` the real incidents
-    with their failure class.
+    with their failure class, `real` as they are and `onsets` when their series first moved.
     """
+    real = incidents(store, kind="real")
     days = table(store, "gamedays").sort_values(["held_on", "gameday_id"])
     ran = table(store, "experiments")
     mine = days[days["gameday_id"] == gameday_id].iloc[0]
@@ -270,6 +297,8 @@ def gameday_context(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
         ),
         "service_edges": table(store, "service_edges"),
         "classes": classes(store),
+        "real": real,
+        "onsets": onsets(store, real),
     }
 
 
@@ -277,14 +306,38 @@ def _services_around(store: Store, ran: pd.DataFrame) -> pd.DataFrame:
     span = _span(ran)
     if span is None:
         return schema.frame("series")
-    day = pd.Timedelta(hours=_HOURS_BEFORE)
-    rows = table(store, "series", between=(span[0] - day, span[1]))
+    rows = table(store, "series", between=(span[0] - reach.AROUND, span[1] + reach.AROUND))
     return rows[
         (rows["interval_s"] <= _FINE_S) & rows["scope"].str.contains("service:", regex=False)
     ].reset_index(drop=True)
 
 
-_HOURS_BEFORE = 6  # of ordinary service before the first fault, to know what is usual
+def surprise_edges(store: Store) -> pd.DataFrame:
+    """What moved in an experiment of any GameDay although nobody had declared that it depends on a target.
+
+    One row per experiment, target and service, as `blast_radius.surprise_edges`, with `gameday_id` first. It takes seconds
+    per GameDay, so the answer is kept beside a store on disk, under a name made from all it depends on.
+    """
+    days = table(store, "gamedays").sort_values(["held_on", "gameday_id"])["gameday_id"]
+    edges = table(store, "service_edges")
+    real = incidents(store, kind="real")[["incident_id", "started_at", "services"]]
+    found = [_surprises(store, day, edges, real) for day in days]
+    found = [rows for rows in found if len(rows)]
+    columns = ["gameday_id", *blast_radius.SURPRISES]
+    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+
+
+def _surprises(store: Store, day: str, edges: pd.DataFrame, real: pd.DataFrame) -> pd.DataFrame:
+    ran, targets = (
+        table(store, name, where={"gameday_id": [day]}) for name in ("experiments", "experiment_targets")
+    )
+    near = _services_around(store, ran)
+
+    def made() -> pd.DataFrame:
+        found = blast_radius.radius(ran, targets, reach.reach(ran, near, real), edges)
+        return blast_radius.surprise_edges(found, targets).assign(gameday_id=day)
+
+    return _kept(store, "surprises", [ran, targets, near, edges, real], made)
 
 
 def classes(store: Store) -> pd.DataFrame:
@@ -295,33 +348,37 @@ def classes(store: Store) -> pd.DataFrame:
     """
     rows, given = incidents(store, kind="real"), labels(store)
     columns = ["incident_id", "started_at", "detected_at", "services", "failure_class"]
-    kept = _kept_file(store, rows, given)
-    if kept is not None and kept.is_file():
-        return pd.read_parquet(kept)
-    from .analysis import causes
 
-    found = causes.classify(rows, given).table[["incident_id", "failure_class"]]
-    merged_rows = rows.merge(found, on="incident_id")[columns]
-    if kept is not None:
+    def made() -> pd.DataFrame:
+        from .analysis import causes
+
+        found = causes.classify(rows, given).table[["incident_id", "failure_class"]]
+        return rows.merge(found, on="incident_id")[columns]
+
+    return _kept(store, "classes", [rows, given], made)
+
+
+def _kept(
+    store: Store, name: str, made_from: list[pd.DataFrame], made: Callable[[], pd.DataFrame]
+) -> pd.DataFrame:
+    """What `made` returns, kept in a file whose name is made from the tables and the analyses that it depends on."""
+    root = Path(store.root)
+    if "://" in store.root or not os.access(root, os.W_OK):
+        return made()
+    code = Path(__file__).parent
+    parts = [content_hash(part) for part in made_from]
+    files = sorted(p for p in (code / "analysis").iterdir() if p.suffix in (".py", ".yml"))
+    parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    kept = root / "_kept" / f"{name}-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:32]}.parquet"
+    if not kept.is_file():
+        rows = made()
         kept.parent.mkdir(exist_ok=True)
         part = kept.with_name(
             f"{kept.name}.{os.getpid()}-{threading.get_ident()}.part"
         )  # reports run side by side
-        merged_rows.to_parquet(part)
+        rows.to_parquet(part)
         part.replace(kept)
-        merged_rows = pd.read_parquet(kept)
-    return merged_rows
-
-
-def _kept_file(store: Store, *rows: pd.DataFrame) -> Path | None:
-    root = Path(store.root)
-    if "://" in store.root or not os.access(root, os.W_OK):
-        return None
-    code = Path(__file__).parent
-    parts = [content_hash(part) for part in rows]
-    files = sorted(p for p in (code / "analysis").iterdir() if p.suffix in (".py", ".yml"))
-    parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
-    return root / "_kept" / f"classes-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:32]}.parquet"
+    return pd.read_parquet(kept)
 
 
 def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) -> dict[str, pd.DataFrame]:

@@ -36,6 +36,10 @@ class World:
     late: dict[tuple[str, str, int], float] = field(default_factory=dict)
     silent: frozenset[str] = frozenset()
     """Metrics without any point."""
+    only: dict[str, frozenset[int]] = field(default_factory=dict)
+    """Metric -> the only seconds at which it has points."""
+    hidden_before: int = 0
+    """Seconds since 1970 from which on there are points."""
     records: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     corrected: dict[int, float] = field(default_factory=dict)
     """Month of the year -> percentage of every SLO, where somebody corrected it."""
@@ -46,6 +50,9 @@ class World:
         mixed = (at // 60 * 2_654_435_761 + seed * 40_503) % 1_000_003
         value = np.where(mixed % 29 == 0, np.nan, mixed / 100)
         value[at // 86400 % 50 == seed % 50] = np.nan  # a day without any point
+        if metric in self.only:
+            value[~np.isin(at, list(self.only[metric]))] = np.nan
+        value[at < self.hidden_before] = np.nan
         for (m, g, when), changed in self.late.items():
             if (m, g) == (metric, group):
                 value[at == when] = changed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,9 +10,18 @@ import pandas as pd
 import pytest
 
 from resilience import schema
-from resilience.analysis import blast_radius, gameday, outcomes, rehearsal, rehearsed_cells, roles
+from resilience.analysis import (
+    blast_radius,
+    detection,
+    gameday,
+    outcomes,
+    reach,
+    rehearsal,
+    rehearsed_cells,
+    roles,
+)
 
-from .worlds import START, minutes, series
+from .worlds import START, minutes
 from .worlds import gameday as world
 
 KEY = {"gameday_id": "day", "experiment_key": "exp"}
@@ -64,17 +74,18 @@ def edges(*pairs: tuple[str, str]) -> pd.DataFrame:
     return schema.frame("service_edges", rows)
 
 
-def moved(*services: str) -> pd.DataFrame:
+def reached(*services: str) -> reach.Reach:
     at = {"at": START + minutes(2), "earliest": START + minutes(1), "latest": START + minutes(3)}
-    return pd.DataFrame(
+    moved = pd.DataFrame(
         [{"experiment_key": "exp", "service": s, "metric": "latency", **at} for s in services]
     )
+    return reach.Reach(moved, {"exp": 5}, {})
 
 
 def test_a_surprise_is_neither_target_nor_declared() -> None:
     tables = world()
     found = blast_radius.radius(
-        tables["experiments"], tables["experiment_targets"], moved("a", "front", "store", "other"), {"exp": 5},
+        tables["experiments"], tables["experiment_targets"], reached("a", "front", "store", "other"),
         edges(("front", "a"), ("a", "store"), ("front", "other")),
     )  # fmt: skip
     said = found.table.set_index("service")
@@ -85,27 +96,25 @@ def test_a_surprise_is_neither_target_nor_declared() -> None:
     assert said["after_min"].eq(2.0).all()
     assert "4 of 5 services" in found.text("exp")
     nothing = blast_radius.radius(
-        tables["experiments"], tables["experiment_targets"], moved("other"), {"exp": 5}, edges()
+        tables["experiments"], tables["experiment_targets"], reached("other"), edges()
     )
     assert nothing.table["relation"].tolist() == ["no graph"]
     assert "not known" in nothing.text("exp")
 
 
-def test_a_planted_step_moves_and_a_calm_service_does_not() -> None:
-    rng = np.random.default_rng(3)
-    start = START - minutes(360)
-
-    def line(service: str, lift: float) -> pd.DataFrame:
-        values = 1 + 0.05 * rng.standard_normal(480)
-        values[420:440] += lift
-        return series(values, scope=f"service:{service}", start=start)
-
-    found, watched = blast_radius.movements(
-        world()["experiments"], pd.concat([line("a", 2.0), line("b", 0.0)], ignore_index=True)
+def test_surprise_edges_join_what_moved_to_each_target() -> None:
+    tables = world()
+    targets = pd.concat(
+        [tables["experiment_targets"], tables["experiment_targets"].assign(service="b")], ignore_index=True
     )
-    assert watched == {"exp": 2}
-    assert found["service"].tolist() == ["a"]
-    assert abs(found["at"].iloc[0] - START) <= minutes(3)
+    found = blast_radius.radius(
+        tables["experiments"], targets, reached("a", "front", "other"), edges(("front", "a"))
+    )
+    said = blast_radius.surprise_edges(found, targets)
+    assert said.columns.tolist() == blast_radius.SURPRISES
+    assert said[["target", "service"]].to_numpy().tolist() == [["a", "other"], ["b", "other"]]
+    assert said["moved_at"].eq(START + minutes(2)).all()
+    assert gameday.analyse(tables).surprise_edges.columns.tolist() == blast_radius.SURPRISES
 
 
 def classified(before: int, after: int) -> pd.DataFrame:
@@ -134,6 +143,52 @@ def test_cells_before_and_after(before: int, after: int, verdict: str) -> None:
     assert "because of" not in found.text.replace("not because of", "")
     row = found.table.iloc[0]
     assert row["before_low"] <= row["before"] <= row["before_high"]
+
+
+@pytest.mark.parametrize(("chance", "state"), [(0.02, "evidenced"), (0.1, "not measured")])
+def test_what_chance_would_show_is_no_evidence_of_a_hidden_dependency(chance: float, state: str) -> None:
+    found = dataclasses.replace(reached("a", "other"), chance={"exp": chance})
+    day = gameday.analyse(world(), gameday.Around(found, edges(("front", "a"))))
+    said = day.outcomes.set_index("outcome").loc["Hidden interdependencies found"]
+    assert said["state"] == state
+    assert "other" in said["why"]
+
+
+def noticed(before: float, after: float, n: int = 60) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Incidents a few days apart on either side of the day, noticed after about so many minutes; and their onsets."""
+    rng = np.random.default_rng(5)
+    days = [*np.linspace(-300, -3, n), *np.linspace(3, 300, n)]
+    took = np.r_[np.full(n, before), np.full(n, after)] * rng.lognormal(0, 0.4, 2 * n)
+    began = [START.normalize() + pd.Timedelta(days=float(d)) for d in days]
+    rows = [
+        {"incident_id": f"I{i}", "title": "T", "kind": "real", "environment": "production", "severity": 2, "services": "a",
+         "detected_by": "monitor", "text": "t", "simulated": False, "source": "test", "source_uri": f"{i}.md",
+         "started_at": at, "detected_at": at + pd.Timedelta(minutes=float(t))}
+        for i, (at, t) in enumerate(zip(began, took, strict=True))
+    ]  # fmt: skip
+    incidents = schema.frame("incidents", rows)
+    return incidents, pd.DataFrame(
+        {"incident_id": incidents["incident_id"], "onset_at": incidents["started_at"]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "anchored", "state", "says"),
+    [(10, True, "evidenced", "% shorter"), (40, True, "contradicted", "longer"), (20, True, "not measured", "not disting"),
+     (10, False, "not measured", "Not measurable: the series show when it began for 0%")],
+)  # fmt: skip
+def test_time_to_detect_is_claimed_only_from_what_the_series_show(
+    after: float, anchored: bool, state: str, says: str
+) -> None:
+    incidents, onsets = noticed(20, after)
+    found = detection.around(
+        incidents, onsets if anchored else onsets.assign(onset_at=pd.NaT), START.normalize()
+    )
+    day = gameday.analyse(world(), gameday.Around(detection=found))
+    said = day.outcomes.set_index("outcome").loc["Time to detect improved"]
+    assert said["state"] == state
+    assert says in said["why"]
+    assert day.numbers()["detection"]["verdict"] == found.verdict
 
 
 def test_eleven_outcomes_and_no_claim_without_a_record() -> None:

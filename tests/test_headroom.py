@@ -119,7 +119,13 @@ def test_limits_of_a_simulated_marketplace_are_found_where_they_lie() -> None:
     """p95 is 1 + 0.6 used^3 times its usual: 1.5 times it is reached at about 0.95 of what truth calls the limit."""
     sample = loads.sample(2, "small")
     found = analysis.headroom(
-        sample.hits, sample.p95, BERLIN, load_metric="hits", response_metric="p95", times_usual=1.5, exclude=sample.enlarged
+        sample.hits,
+        sample.p95,
+        BERLIN,
+        load_metric="hits",
+        response_metric="p95",
+        times_usual=1.5,
+        exclude=sample.enlarged,
     )
     true = pd.DataFrame(sample.true["services"])
     table = found.table.merge(true, on="service")
@@ -150,7 +156,9 @@ def test_one_instance_less() -> None:
     assert less["state"] == "breaks"
     assert less["n_over"] == less["n"] * 1 // 168 == 8
     assert less[["over_min_per_week", "over_least", "over_most", "worst_hour"]].tolist() == [60, 60, 60, 12]
-    assert replay(week, instances={"b": 2}).table["reason"].tolist() == ["how many instances it has is not known"]
+    assert replay(week, instances={"b": 2}).table["reason"].tolist() == [
+        "how many instances it has is not known"
+    ]
     assert replay(week, instances=1).table["state"].tolist() == ["breaks"]
 
 
@@ -172,7 +180,8 @@ def test_beyond_what_was_seen_is_not_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"times": 0.0}, {"times": float("inf")}, {"lost": 1.0}, {"lost": -0.1}, {"lost": 0.5, "instances": 2}]
+    "wrong",
+    [{"times": 0.0}, {"times": float("inf")}, {"lost": 1.0}, {"lost": -0.1}, {"lost": 0.5, "instances": 2}],
 )
 def test_questions_without_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError):

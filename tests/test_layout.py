@@ -26,11 +26,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sample": BASE,
     "workspace": BASE | {"sources"},
     "views": BASE | {"store", "analysis"},
+    "points": BASE | {"store"},
+    "estate": BASE | {"store", "analysis", "points", "views"},
+    "workers": BASE | {"store"},
     "reconcile": BASE | {"sources", "store", "analysis"},
     "pipeline": BASE | {"sources", "store", "analysis", "workspace", "reconcile"},
     "archive": BASE,
     "clean": BASE | {"store"},
     "sync": BASE | {"sources", "store"},
+    "sync_forecast": BASE | {"sources", "store", "sync"},
     "sync_records": BASE | {"sources", "store", "archive", "sync", "reconcile"},
     "report": BASE | {"store", "analysis", "workspace", "views", "evidence", "pipeline"},
     "terminal": set(),
@@ -47,15 +51,20 @@ MAY_IMPORT: dict[str, set[str]] = {
         "pipeline",
         "report",
         "evidence",
+        "estate",
+        "points",
+        "workers",
     }
-    | {"archive", "clean", "sync", "sync_records"},
+    | {"archive", "clean", "sync", "sync_forecast", "sync_records"},
 }
 """What each part of the package may import of the others, itself aside."""
 
 FENCED: dict[str, tuple[str, ...]] = {
     "datadog_api_client": ("sources.datadog_api",),
     "deltalake": ("store",),
+    "distributed": ("workers",),
     "papermill": ("report",),
+    "matplotlib": ("report.slide",),
     "plotly": ("report.figures", "report.export"),
 }
 """Third-party package -> the only modules (or packages) that may name it."""

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
-import signal
-import subprocess
-import sys
-import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -93,6 +88,53 @@ def test_points_that_come_late_or_change_are_read_again(tmp_path: Path) -> None:
         done = run(server, tmp_path, config(["m0"]))
     (commit,) = done.commits
     assert commit.inserted + commit.updated == 4
+    same(tmp_path, truth(world, ["m0"]))
+
+
+@pytest.mark.parametrize("hours", [30, 9, 3])
+def test_a_raised_interval_is_seen_however_short_the_first_or_last_window_is(
+    tmp_path: Path, hours: int
+) -> None:
+    """The reply does not say its interval; a window of few points asks for more than it keeps, and where that is too
+    little as well, the run that knows better takes away what stood under the interval asked for."""
+    world = World(raised={"m0": 6 * 3600})
+    edge = datetime(2020, 1, 1, tzinfo=UTC)  # a multiple of the longer interval
+    late = datetime(
+        2020, 3, 30 if hours < 10 else 31, hours % 24, tzinfo=UTC
+    )  # few points after the last edge
+    with serving(world) as server:
+        run(server, tmp_path / "long", config(["m0"]), edge, late)
+        same(tmp_path / "long", truth(world, ["m0"], edge, late))
+        world.hidden_before = int(edge.timestamp())  # the metric is new: no earlier points to ask for
+        short = edge + timedelta(hours=hours)
+        run(server, tmp_path / "short", config(["m0"]), edge, short)
+        run(server, tmp_path / "short", config(["m0"]), edge, late)
+        same(tmp_path / "short", truth(world, ["m0"], edge, late))
+        assert run(server, tmp_path / "short", config(["m0"]), edge, late).commits == []
+
+
+def test_a_metric_at_two_intervals_keeps_both(tmp_path: Path) -> None:
+    twice = {"name": "m0", "expression": "avg:m0{*} by {service}"}
+    both = datadog_config.Config.model_validate(
+        {"queries": [{**twice, "interval": "1h"}, {**twice, "interval": "4h"}]}
+    )
+    with serving(World()) as server:
+        run(server, tmp_path, both)
+        there = stored(tmp_path)
+        assert set(there["interval_s"]) == {3600, 14400}
+        assert run(server, tmp_path, both).commits == []
+    same(tmp_path, there)
+
+
+def test_a_nightly_job_keeps_its_interval_when_the_clocks_change(tmp_path: Path) -> None:
+    """One point a day looks like a day's interval; but Datadog's intervals begin on their multiples, jobs do not."""
+    nights = pd.date_range("2020-01-01T03:00", "2020-05-01", tz="Europe/Berlin", freq="D").tz_convert("UTC")
+    world = World(only={"m0": frozenset(int(at.timestamp()) for at in nights)})
+    with serving(world) as server:
+        run(server, tmp_path, config(["m0"]), until=datetime(2020, 3, 20, tzinfo=UTC))
+        run(server, tmp_path, config(["m0"]))
+    found = stored(tmp_path)
+    assert set(found["interval_s"]) == {3600}
     same(tmp_path, truth(world, ["m0"]))
 
 
@@ -200,88 +242,3 @@ def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, compl
     (path := tmp_path / "datadog.yml").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=complaint):
         datadog_config.read(path)
-
-
-SYNC = """
-import sys
-from datetime import datetime
-from pathlib import Path
-from resilience import sync, sync_records
-from resilience.sources import datadog_config
-from resilience.sources.datadog_api import Api, Patience
-from resilience.store import Store
-root, host, config, since, until = sys.argv[1:]
-sync._BATCH_ROWS = 1500  # many commits in a small world
-patience = Patience(tries=12, wait_s=0.05, first_s=0.01)
-api = Api({"DD_API_KEY": "k" * 32, "DD_APP_KEY": "a" * 40}, host=host, patience=patience)
-config = datadog_config.Config.model_validate_json(config)
-moments = datetime.fromisoformat(since), datetime.fromisoformat(until)
-print("ready", flush=True)
-done = sync.series(api, Store(root), config, *moments, say=lambda *_: None)
-sys.exit(bool(done.failed))
-"""
-
-
-def syncing(server: Server, root: Path, names: list[str]) -> subprocess.Popen[str]:
-    arguments = [str(root), server.url, config(names).model_dump_json(), SINCE.isoformat(), UNTIL.isoformat()]
-    return subprocess.Popen([sys.executable, "-c", SYNC, *arguments], stdout=subprocess.PIPE, text=True)
-
-
-def wait_until_ready(process: subprocess.Popen[str]) -> None:
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-
-
-def test_kill_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """Every kill falls into the sync itself, mid-call or mid-commit; work is spread so that several are needed."""
-    names, chance = [f"m{i}" for i in range(6)], random.Random(17)
-    world, some = World(silent=frozenset({"m5"})), 0
-    with serving(world, faults=0.1) as server:
-        for root in (tmp_path / str(i) for i in range(10 if FULL else 1)):
-            kills = 0
-            server.slow_s = 0.05
-            while kills < 5:
-                process = syncing(server, root, names)
-                wait_until_ready(process)
-                upto = len(server.seen) + chance.randint(0, 20)  # by progress, not by time: machines differ
-                while len(server.seen) < upto and process.poll() is None:
-                    time.sleep(0.002)
-                time.sleep(chance.uniform(0, 0.1))
-                process.kill()
-                kills += process.wait() == -signal.SIGKILL
-                kept = stored(root)
-                assert not kept.duplicated(["metric", "scope", "at", "interval_s"]).any()
-                some += len(kept) > 0
-            server.slow_s = 0
-            assert syncing(server, root, names).wait(120) == 0
-            same(root, truth(world, names))
-    assert some, "no kill fell behind the first commit"
-
-
-def test_two_syncs_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
-    names, world = [f"m{i}" for i in range(6)], World(raised={"m1": 4 * 3600})
-    with serving(world) as server:
-        both = [syncing(server, tmp_path, names) for _ in range(2)]
-        for process in both:
-            wait_until_ready(process)
-        assert [process.wait(120) for process in both] == [0, 0]
-        same(tmp_path, truth(world, names))
-        server.seen.clear()
-        assert run(server, tmp_path, config(names)).commits == []
-        assert len(server.seen) == len(names)
-
-
-def test_an_interrupt_commits_what_has_arrived(tmp_path: Path) -> None:
-    names, world = [f"m{i}" for i in range(6)], World()
-    with serving(world) as server:
-        server.slow_s, server.slow_after = 3.0, 5  # it cannot end by itself before the signal
-        process = syncing(server, tmp_path, names)
-        wait_until_ready(process)
-        while len(server.seen) < 9:  # at least four windows have been read
-            time.sleep(0.002)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) != 0
-        assert len(stored(tmp_path)) > 0
-        server.slow_s = 0
-        assert syncing(server, tmp_path, names).wait(120) == 0
-    same(tmp_path, truth(world, names))

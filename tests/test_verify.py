@@ -51,7 +51,7 @@ def test_an_untouched_report_is_identical_though_the_data_went_on(space: workspa
     (job,) = (job for job in render.jobs(Store(space.store), space) if job.report_id == "day")
     done = render.render(job, Store(space.store), space)
     assert done.state == "made"
-    assert done.why == ("data: series (160 rows, now 160 rows)",)
+    assert done.why == ("data: series (180 rows, now 180 rows)",)
 
 
 def test_a_changed_number_is_named(space: workspace.Workspace) -> None:
@@ -84,7 +84,7 @@ def test_another_row_at_the_same_version_is_named(space: workspace.Workspace) ->
     fill(Store(space.store), 2.5)
     found = check(space)
     assert found.state == "differs"
-    assert found.findings == ("data: series (160 rows, now 160 rows) is not what it was made from",)
+    assert found.findings == ("data: series (180 rows, now 180 rows) is not what it was made from",)
 
 
 def test_a_version_that_is_gone_is_said_with_what_is_there_now(space: workspace.Workspace) -> None:

@@ -1,8 +1,9 @@
 """A day of Nezha's fault injections as a GameDay: `python docs/examples/nezha.py NEZHA_DIR DAY OUT_DIR`.
 
 NEZHA_DIR is a checkout of github.com/IntelligentDDS/Nezha, DAY one of its days, e.g. 2022-08-22 (Online Boutique) or
-2023-01-29 (Train-Ticket). Writes a workspace: OUT_DIR/data/series with the CSVs and their mapping file, and
-OUT_DIR/data/gamedays/nezha-DAY/gameday.yml with one experiment per injected fault.
+2023-01-29 (Train-Ticket). Writes a workspace: OUT_DIR/data/series with the CSVs and their mapping file,
+OUT_DIR/data/gamedays/nezha-DAY/gameday.yml with one experiment per injected fault, and OUT_DIR/data/graph where the day says
+who calls whom.
 
 What the data does not say is not made up. No end of a fault is recorded, so none is stated. Nobody was asked to solve
 anything, so there is no attendance, no timeline and no symptom. Limits of the probes come from the
@@ -292,6 +293,9 @@ def build(nezha: Path, day: str, out: Path) -> Path:
     faults = read_faults(nezha / "rca_data" / day / f"{day}-fault_list.json")
     folder = out / "data" / "series"
     odd = write_series(nezha / "rca_data" / day / "metric", folder)
+    if (graph := nezha / "rca_data" / day / "metric" / "dependency.csv").is_file():
+        (out / "data" / "graph").mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(graph, out / "data" / "graph" / "dependency.csv")
     starts = pd.Series([fault.started for fault in faults])
     minutes = max(int(starts.diff().min() / pd.Timedelta(minutes=2)), 2)
     reference = series.read(nezha / "construct_data" / day / "metric", folder / "mapping.yml").series

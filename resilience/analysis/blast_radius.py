@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
-from ..errors import InputError
-from . import movement
-from .steady_state import fault_window
+from .reach import Reach
 
 RELATIONS = ("target", "declared", "surprise", "no graph")
 COLUMNS = ["experiment_key", "service", "relation", "path", "metric", "at", "earliest", "latest", "after_min"]
+SURPRISES = ["experiment_key", "target", "service", "metric", "moved_at"]
 
 
 @dataclass(frozen=True)
@@ -25,12 +24,16 @@ class BlastRadius:
     """`table`: one row per experiment and service that moved, earliest first; columns as `COLUMNS`.
 
     `relation`: target; declared (joined to a target by the declared graph: `path`); surprise; 'no graph' where
-    nothing is declared. `watched`: services that had a series to look at, per experiment. `edges`: how many are declared.
+    nothing is declared. `watched`: services that had a series to look at, per experiment; `why`: why none could be judged,
+    per experiment of the others. `edges`: how many are declared. `chance`, `apart`: as in `reach.Reach`.
     """
 
     table: pd.DataFrame
     watched: dict[str, int]
     edges: int
+    why: dict[str, str]
+    chance: dict[str, float] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
 
     def surprises(self) -> pd.DataFrame:
         return self.table[self.table["relation"] == "surprise"]
@@ -39,9 +42,8 @@ class BlastRadius:
         """What moved in the experiment `key`, with how many were looked at."""
         mine, watched = self.table[self.table["experiment_key"] == key], self.watched.get(key, 0)
         if not watched:
-            return (
-                "No series of any service was recorded around this fault: how far it reached is not measured."
-            )
+            why = self.why.get(key, "no series of any service was recorded around this fault")
+            return f"How far it reached is not measured: {why}."
         count = mine["relation"].value_counts()
         parts = [
             f"{count[name]} {words}"
@@ -62,25 +64,28 @@ class BlastRadius:
             else " No graph of dependencies is in the store, so what is a surprise is not known."
         )
         told = f" ({'; '.join(parts)})" if parts else ""
-        return f"{len(mine)} of {watched} services with a series moved{told}.{missing}"
+        by_chance = (
+            f" Without a fault, some service would seem to have moved {self.chance[key]:.0%} of the time."
+            if key in self.chance
+            else ""
+        )
+        return f"{len(mine)} of {watched} services with a series moved{told}.{by_chance}{missing}"
 
 
 def radius(
     experiments: pd.DataFrame,
     targets: pd.DataFrame,
-    moved: pd.DataFrame,
-    watched: dict[str, int],
+    reached: Reach,
     edges: pd.DataFrame,
 ) -> BlastRadius:
-    """Blast radius of each experiment.
+    """Blast radius of each experiment of one GameDay: rows of its tables, what `reach.reach` found, and `edges`.
 
-    `moved` has one row per experiment_key, service and metric that left its band: at, earliest, latest (UTC). `edges`
-    has the columns of the table service_edges; a team is not a service.
+    `edges` has the columns of the table service_edges; a team is not a service.
     """
     graph = _Graph(edges)
     start = experiments.set_index("experiment_key")["fault_started_at"]
     aimed = targets.groupby("experiment_key")["service"].agg(set).to_dict()
-    first = moved.sort_values(["experiment_key", "at", "service", "metric"]).drop_duplicates(
+    first = reached.moved.sort_values(["experiment_key", "at", "service", "metric"]).drop_duplicates(
         ["experiment_key", "service"]
     )
     rows = []
@@ -115,7 +120,21 @@ def radius(
         if rows
         else pd.DataFrame({c: pd.Series(dtype=object) for c in COLUMNS})
     )
-    return BlastRadius(table, watched, graph.size)
+    return BlastRadius(table, reached.watched, graph.size, reached.why, reached.chance, reached.apart)
+
+
+def surprise_edges(found: BlastRadius, targets: pd.DataFrame) -> pd.DataFrame:
+    """Candidates for a dependency that nobody has declared: one row per experiment, target and service that moved with it.
+
+    Columns: experiment_key, target, service, metric, moved_at (UTC). Each is to be confirmed by an experiment.
+    """
+    moved = found.surprises()[["experiment_key", "service", "metric", "at"]].rename(
+        columns={"at": "moved_at"}
+    )
+    aimed = targets[["experiment_key", "service"]].rename(columns={"service": "target"})
+    rows = moved.merge(aimed, on="experiment_key")[SURPRISES]
+    rows["moved_at"] = pd.to_datetime(rows["moved_at"], utc=True).astype("datetime64[us, UTC]")
+    return rows.sort_values(["experiment_key", "moved_at", "service", "target"], ignore_index=True)
 
 
 class _Graph:
@@ -156,40 +175,3 @@ class _Graph:
                     came[there] = here
                     queue.append(there)
         return None
-
-
-def movements(experiments: pd.DataFrame, series: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Rows of `moved` for `radius`, and how many services could be judged per experiment.
-
-    `series`: fine series of services around the faults. What is usual is taken from the hours before the first fault
-    of the day; a fault without enough of them is left out, and so counts as not watched.
-    """
-    series = series[series["scope"].str.contains("service:", regex=False)]
-    ran = experiments[experiments["fault_started_at"].notna()]
-    watched: dict[str, int] = {}
-    rows = []
-    if ran.empty or series.empty:
-        return pd.DataFrame(columns=list(MOVED)), watched
-    first = ran["fault_started_at"].min()
-    for row in ran.itertuples():
-        span = fault_window(row)
-        if span is None or span[1] <= span[0]:
-            continue
-        lead = min(pd.Timedelta(minutes=float(row.planned_min)), _MOST_LEAD)
-        near = series[(series["at"] < span[1] + lead) & (series["at"] >= first - _USUAL)]
-        try:
-            found = movement.moved(near, span, (first - _USUAL, first), lead=lead).table
-        except InputError:  # no fault-free time before, or nothing recorded: not measured, and said so
-            continue
-        known = found[found["moved"].notna() & found["service"].notna()]
-        watched[row.experiment_key] = int(known["service"].nunique())
-        rows += [
-            (row.experiment_key, m.service, m.metric, m.onset_at, m.earliest, m.latest)
-            for m in known[known["moved"].astype(bool)].itertuples()
-        ]
-    return pd.DataFrame(rows, columns=list(MOVED)), watched
-
-
-MOVED = ("experiment_key", "service", "metric", "at", "earliest", "latest")
-_USUAL = pd.Timedelta(hours=6)
-_MOST_LEAD = pd.Timedelta(minutes=30)

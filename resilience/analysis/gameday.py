@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,18 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from . import blast_radius, briefing, outcomes, rehearsal, rehearsed_cells, roles, steady_state
+from . import (
+    blast_radius,
+    briefing,
+    detection,
+    outcomes,
+    reach,
+    rehearsal,
+    rehearsed_cells,
+    roles,
+    steady_state,
+)
+from .detection import Detection
 from .steady_state import MIN_COVERAGE as MIN_COVERAGE
 from .steady_state import VERDICTS as VERDICTS
 from .steady_state import fault_window as fault_window
@@ -23,18 +35,17 @@ DIGITS = 6  # significant ones of every published number
 class Around:
     """What surrounds a GameDay. Each part may be empty; the result then says what is not known.
 
-    `moved`, `watched`: services that left their band per experiment, and how many had a series (`blast_radius`).
+    `reached`: which services moved in each experiment, and which could be judged (`reach.reach`).
     `edges`: rows of service_edges. `incidents`: real ones with failure_class, or None where they were not classified.
-    `others`: the tables of other GameDays that repeat one of its experiments or came before it. `detection`: verdict,
-    whether it got better, and text of the comparison of time to detect; None where there is none.
+    `others`: the tables of other GameDays that repeat one of its experiments or came before it. `detection`: the
+    comparison of real incidents' time to detect before and after; None where there are none.
     """
 
-    moved: pd.DataFrame | None = None
-    watched: Mapping[str, int] | None = None
+    reached: reach.Reach = reach.NONE
     edges: pd.DataFrame | None = None
     incidents: pd.DataFrame | None = None
     others: Sequence[Mapping[str, pd.DataFrame]] = ()
-    detection: tuple[str, bool, str] | None = None
+    detection: Detection | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,7 @@ class GameDayResult:
     blast: blast_radius.BlastRadius
     changes: rehearsed_cells.Changes | None
     history: pd.DataFrame
-    detection: tuple[str, bool, str] | None
+    detection: Detection | None
     tables: Mapping[str, pd.DataFrame]
     text: str
 
@@ -67,6 +78,10 @@ class GameDayResult:
         known = [self.gameday[f"attendance_{group}"] for group in ("tech", "other")]
         counted = [int(n) for n in known if pd.notna(n)]
         return sum(counted) if counted else None
+
+    @property
+    def surprise_edges(self) -> pd.DataFrame:
+        return blast_radius.surprise_edges(self.blast, self.tables["experiment_targets"])
 
     @property
     def outcomes(self) -> pd.DataFrame:
@@ -102,6 +117,7 @@ class GameDayResult:
             "experiments": _records(self.table.drop(columns="anchor", errors="ignore")),
             "probes": _records(self.probes),
             "moved": _records(self.blast.table),
+            "surprise_edges": _records(self.surprise_edges),
             "told": _records(self.told),
             "messages": _records(self._messages()),
             "teams": _records(self.teams),
@@ -109,6 +125,9 @@ class GameDayResult:
             if self.changes
             else None,
             "history": _records(self.history),
+            "detection": {"verdict": self.detection.verdict, "text": self.detection.text}
+            if self.detection
+            else None,
         }
 
     def _messages(self) -> pd.DataFrame:
@@ -133,6 +152,7 @@ def analyse(
         )
     around = around or Around()
     shown = dict(tables) if names else roles.hidden(tables)
+    others = list(around.others) if names else [roles.hidden(other) for other in around.others]
     gameday: dict[str, Any] = {
         str(name): value for name, value in shown["gamedays"].iloc[0].to_dict().items()
     }
@@ -141,9 +161,8 @@ def analyse(
         [steady_state.windows(row, shown) for row in experiments.itertuples()] or [steady_state.NO_WINDOWS],
         ignore_index=True,
     )
-    moved = pd.DataFrame({c: [] for c in _MOVED}) if around.moved is None else around.moved
     blast = blast_radius.radius(
-        experiments, shown["experiment_targets"], moved, dict(around.watched or {}),
+        experiments, shown["experiment_targets"], around.reached,
         pd.DataFrame({c: [] for c in _EDGES}) if around.edges is None else around.edges,
     )  # fmt: skip
     table = pd.DataFrame([_experiment(row, probes, blast, shown) for row in experiments.itertuples()])
@@ -152,7 +171,7 @@ def analyse(
         changed = rehearsed_cells.changes(
             experiments, shown["experiment_targets"], around.incidents, gameday["held_on"]
         )
-    earlier = [rehearsal.told(o["experiments"], o["gameday_notes"]) for o in around.others
+    earlier = [rehearsal.told(o["experiments"], o["gameday_notes"]) for o in others
                if o["gamedays"]["held_on"].iloc[0] < gameday["held_on"]]  # fmt: skip
     told = rehearsal.told(experiments, shown["gameday_notes"])
     return GameDayResult(
@@ -162,16 +181,15 @@ def analyse(
         told=_rounded(told),
         told_before=pd.concat(earlier, ignore_index=True) if earlier else told.iloc[:0],
         teams=_rounded(rehearsal.survived(experiments, shown["gameday_scores"])),
-        blast=blast_radius.BlastRadius(_rounded(blast.table), blast.watched, blast.edges),
+        blast=dataclasses.replace(blast, table=_rounded(blast.table)),
         changes=changed and rehearsed_cells.Changes(_rounded(changed.table), changed.text, changed.verdict),
-        history=_history(experiments, around.others),
+        history=_history(experiments, others),
         detection=around.detection,
         tables=shown,
         text=_headline(gameday, table),
     )
 
 
-_MOVED = ("experiment_key", "service", "metric", "at", "earliest", "latest")
 _EDGES = ("from_kind", "from_name", "relation", "to_kind", "to_name")
 _HISTORY = [
     "experiment_key", "gameday_id", "held_on", "title", "style", "environment", "targets", "verdict", "outcome",
@@ -314,5 +332,7 @@ def around(tables: Mapping[str, pd.DataFrame], context: Mapping[str, pd.DataFram
         {n: part.get(day, context[n].iloc[:0]) for n, part in parts.items()} | {"series": context["series"]}
         for day in days
     ]
-    moved, watched = blast_radius.movements(tables["experiments"], context["series"])
-    return Around(moved, watched, context["service_edges"], context["classes"], others)
+    reached = reach.reach(tables["experiments"], context["series"], context["classes"])
+    held_on = tables["gamedays"]["held_on"].iloc[0]
+    noticed = detection.around(context["real"], context["onsets"], held_on)
+    return Around(reached, context["service_edges"], context["classes"], others, noticed)

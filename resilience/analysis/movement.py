@@ -238,10 +238,12 @@ def _grid(
 ) -> np.ndarray:
     """(windows, before + points): the values by whole intervals from each start; null where nothing was recorded."""
     found = np.full((len(starts), before + points), np.nan)
-    for row, start in enumerate(starts):
-        low, high = np.searchsorted(time, [start - before * interval, start + points * interval])
-        place = (time[low:high] - start + before * interval) // interval
-        found[row, place] = value[low:high]
+    first = starts - before * interval
+    low, high = np.searchsorted(time, first), np.searchsorted(time, starts + points * interval)
+    count = high - low
+    row = np.repeat(np.arange(len(starts)), count)
+    at = np.arange(count.sum()) + np.repeat(low - np.cumsum(count) + count, count)
+    found[row, (time[at] - first[row]) // interval] = value[at]
     return found
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from . import claims
+
 EVIDENCED, NOT_MEASURED, CONTRADICTED = STATES = ("evidenced", "not measured", "contradicted")
 LEAST = 5  # first messages on either side before two GameDays' times to inform are compared
 LEVEL = 0.05
@@ -45,14 +47,24 @@ def _hidden(day: Any) -> Finding:
             f"{row.service} in {_title(day, row.experiment_key)}" for row in found.head(3).itertuples()
         )
         more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
-        said = f"{_n(len(found), 'service')} moved without a declared connection: {pairs}{more}. To be confirmed."
-        return Finding(EVIDENCED, said, "blast-radius")
+        said = (
+            f"{_n(len(found), 'service')} moved without a declared connection: {pairs}{more}. To be confirmed"
+        )
+        if _by_chance(day.blast, found["experiment_key"].nunique()):
+            return Finding(NOT_MEASURED, f"{said}: as many might have by chance.", "blast-radius")
+        return Finding(EVIDENCED, f"{said}.", "blast-radius")
     ran = sum(1 for n in day.blast.watched.values() if n)
     return Finding(
         CONTRADICTED,
         f"Looked for in {_n(ran, 'experiment')}: no service with a series moved undeclared.",
         "blast-radius",
     )
+
+
+def _by_chance(blast: Any, surprised: int) -> bool:
+    """Whether so many experiments with a movement would be no surprise if no fault had moved anything."""
+    chances = list(blast.chance.values())
+    return bool(chances and stats.binom.sf(surprised - 1, len(chances), max(chances)) > LEVEL)
 
 
 def _surprises(day: Any) -> Finding:
@@ -215,11 +227,12 @@ def _fallbacks(day: Any) -> Finding:
 
 def _detection(day: Any) -> Finding:
     if day.detection is None:
-        why = "Real incidents before and after have no comparison of their time to detect here."
+        why = "There are no real incidents in the store whose time to detect could be compared."
         return Finding(NOT_MEASURED, why, "what-it-changed")
-    verdict, better, text = day.detection
-    state = NOT_MEASURED if verdict != "supported" else EVIDENCED if better else CONTRADICTED
-    return Finding(state, text, "what-it-changed")
+    state = NOT_MEASURED
+    if day.detection.verdict == claims.SUPPORTED:
+        state = EVIDENCED if day.detection.better else CONTRADICTED
+    return Finding(state, day.detection.short, "what-it-changed")
 
 
 _OUTCOMES: dict[str, Callable[[Any], Finding]] = {

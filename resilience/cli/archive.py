@@ -11,6 +11,9 @@ from ..errors import InputError
 from ..terminal import progress, safe
 from .common import counted, store_at, store_option, workspace_here
 
+_LIMITS = "limits.json"
+_LIMIT_S = 2 * 3600.0  # longer than any period that Datadog counts calls over
+
 
 @click.group()
 def sync() -> None:
@@ -35,6 +38,11 @@ def sync() -> None:
     show_default=True,
     help="Longest wait, seconds.",
 )
+@click.option(
+    "--wait-out-limits",
+    is_flag=True,
+    help="Go on waiting until a rate limit starts anew: a first archive takes hours, in one run.",
+)
 @store_option
 def sync_datadog(
     path: Path | None,
@@ -44,6 +52,7 @@ def sync_datadog(
     host: str | None,
     parallel: int,
     max_wait: float,
+    wait_out_limits: bool,
     root: str | None,
 ) -> None:
     """Archive series and records of Datadog, from where the last run got to; safe to stop and to run again.
@@ -53,7 +62,7 @@ def sync_datadog(
     import os
 
     from .. import sync as syncing
-    from .. import sync_records
+    from .. import sync_forecast, sync_records
     from ..archive import Archive
     from ..sources import datadog_config
     from ..sources.datadog_api import Api, Patience
@@ -64,21 +73,24 @@ def sync_datadog(
     first = config.moment(since or config.since or last - timedelta(days=730))
     if first >= last:
         raise InputError(f"{first:%Y-%m-%d %H:%M} is not before {last:%Y-%m-%d %H:%M}.", remedy="Swap them.")
-    store = store_at(root)
+    store, raw = store_at(root), workspace.root / "data" / "raw" / "datadog"
     if dry_run:
-        click.echo(syncing.forecast(config, store, first, last, sync_records.parts(config)))
+        parts, limits = sync_records.parts(config), sync_forecast.remembered(raw / _LIMITS)
+        click.echo(sync_forecast.forecast(config, store, first, last, parts, limits))
         return
     if host is not None:
         try:
             host = datadog_config.checked_host(host)
         except ValueError as error:
             raise InputError(f"--host: {error}.", remedy="Name a server that may see your keys.") from None
-    patience = Patience(wait_s=max_wait)
+    patience = Patience(wait_s=max_wait, limit_s=_LIMIT_S if wait_out_limits else 0.0)
     api = Api(os.environ, host=host or config.host, patience=patience, parallel=parallel)
     with progress("Fetching") as say:
-        archive = Archive(workspace.root / "data" / "raw" / "datadog")
-        done = sync_records.records(api, store, archive, config, first, last, say=say)
-        series = syncing.series(api, store, config, first, last, parallel=parallel, say=say)
+        try:
+            done = sync_records.records(api, store, Archive(raw), config, first, last, say=say)
+            series = syncing.series(api, store, config, first, last, parallel=parallel, say=say)
+        finally:
+            sync_forecast.remember(raw / _LIMITS, api.limits)
     failed, commits = done.failed + series.failed, done.commits + series.commits
     click.echo(
         f"{api.calls} calls ({api.retries} of them repeated), {series.points:,} points, {done.records:,} records."
@@ -96,7 +108,7 @@ def sync_datadog(
 
 @click.group("store")
 def store_group() -> None:
-    """Look after the files of the store. See `resilience store clean --help`."""
+    """Look after the files of the store: `clean`, `compact`."""
 
 
 @store_group.command("clean")
@@ -124,3 +136,13 @@ def store_clean(
         click.echo(f"  {one.table}: {one.files} file(s) {'would go' if dry_run else 'removed'}{kept}")
     if not done:
         click.echo("Nothing to remove.")
+
+
+@store_group.command("compact")
+@store_option
+def store_compact(root: str | None) -> None:
+    """Write the files of the series anew, one series after another: whatever reads single series is faster then."""
+    from .. import points
+
+    n = points.compact(store_at(root))
+    click.echo(f"{n} point(s) in order." if n else "There are no series.")

@@ -9,7 +9,7 @@ import click
 
 from ..errors import InputError
 from ..terminal import show
-from .common import moment_of, reading, store_at, workspace_here
+from .common import computing, moment_of, reading, store_at, workspace_here
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,19 +45,29 @@ def _learning(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--zone", help="IANA zone [default: the workspace's].")
 @click.option("--hours", is_flag=True, help="All 168 hours of the week instead of one row per scope.")
+@computing
 @reading
 def capacity(
-    metric: str | None, interval_s: float | None, zone: str | None, hours: bool, root: str | None, form: str
+    metric: str | None,
+    interval_s: float | None,
+    zone: str | None,
+    hours: bool,
+    jobs: int,
+    scheduler: str | None,
+    root: str | None,
+    form: str,
 ) -> None:
     """The week of a metric, per scope: peak to mean, busiest hour, or all 168 hours with quantiles."""
-    from .. import views
-    from ..analysis import capacity as analysis
+    from .. import estate, views, workers
 
     store = store_at(root)
-    usual = views.traffic(store, metric) or (metric or views.REQUESTS, 3600)
-    rows = views.series_at(store, usual[0], interval_s or usual[1])
+    name, usual_s = views.traffic(store, metric) or (metric or views.REQUESTS, 3600)
     out = views.left_out(store)
-    found = analysis.profile(rows, zone or workspace_here().zone, metric=usual[0], exclude=out.spans)
+    where = zone or workspace_here().zone
+    with workers.executor(store, jobs, scheduler) as pool:
+        found = estate.week_profile(
+            store, name, interval_s or usual_s, where, exclude=out.spans, executor=pool
+        )
     show(found.table if hours else found.scopes, form, f"{found.text} {out.text}")
 
 

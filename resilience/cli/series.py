@@ -8,17 +8,26 @@ import click
 
 from ..errors import InputError
 from ..terminal import show
-from .common import moment_of, reading, store_at, workspace_here
+from .common import computing, moment_of, reading, store_at, workspace_here
 
 
 @click.command()
 @click.option("--experiments", is_flag=True, help="Faults of GameDays instead of incidents.")
 @click.option("--monitors", is_flag=True, help="What a monitor on each series would have told, and cried.")
 @click.option("--service", "services", multiple=True, help="Only of this service; may be repeated.")
+@computing
 @reading
-def onsets(experiments: bool, monitors: bool, services: tuple[str, ...], root: str | None, form: str) -> None:
+def onsets(
+    experiments: bool,
+    monitors: bool,
+    services: tuple[str, ...],
+    jobs: int,
+    scheduler: str | None,
+    root: str | None,
+    form: str,
+) -> None:
     """When each incident began by its metrics, beside when it is said to have begun."""
-    from .. import views
+    from .. import views, workers
     from ..analysis import anchors
     from ..analysis import monitors as judged
 
@@ -28,18 +37,20 @@ def onsets(experiments: bool, monitors: bool, services: tuple[str, ...], root: s
     series = views.recorded(store, services or None)
     if experiments:
         targets = views.table(store, "experiment_targets")
-        found = anchors.of_experiments(views.table(store, "experiments"), targets, series)
+        with workers.executor(store, jobs, scheduler) as pool:
+            found = anchors.of_experiments(views.table(store, "experiments"), targets, series, executor=pool)
     else:
         incidents = views.incidents(store, kind="real")
         of = views.incident_services(incidents)
         if services:
             of = of[of["service"].isin(services)]
             incidents = incidents[incidents["incident_id"].isin(of["incident_id"])].reset_index(drop=True)
-        if monitors:
-            result = judged.judge(series, incidents, of)
-            show(result.table, form, result.text)
-            return
-        found = anchors.of_incidents(incidents, of, series)
+        with workers.executor(store, jobs, scheduler) as pool:
+            if monitors:
+                result = judged.judge(series, incidents, of, executor=pool)
+                show(result.table, form, result.text)
+                return
+            found = anchors.of_incidents(incidents, of, series, executor=pool)
     table = found.table
     if form == "table":  # what fits a line
         table = table.drop(columns=["detected_at", "kind", "n_searched"], errors="ignore")

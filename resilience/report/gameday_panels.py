@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import Any
 
 import pandas as pd
@@ -9,6 +11,7 @@ import pandas as pd
 from ..analysis.briefing import VERDICTS as PLAIN
 from ..analysis.gameday import GameDayResult
 from ..analysis.outcomes import STATES
+from . import companions
 from .figures import gameday as figures
 from .gameday_experiment import MARKS as MARKS
 from .gameday_experiment import OUTCOMES, notes_of
@@ -34,8 +37,13 @@ def first_screen(result: GameDayResult) -> Panel:
     cards = ""
     if 0 < len(brief.table) <= CARDS:
         cards = f'<ol class="cards briefs">{"".join(_card(row) for row in brief.table.itertuples())}</ol>'
+    beside = (
+        f'<p class="meta">Beside this page: <a href="{companions.TABLE}">a table for customer service</a> and <a '
+        f'href="{companions.SLIDE}">the day on one slide</a>.</p>'
+    )
     return Panel(
-        "", body=f'<p class="day">{escape(day["title"])}</p>{why}<dl class="answers">{told}</dl>{cards}'
+        "",
+        body=f'<p class="day">{escape(day["title"])}</p>{why}<dl class="answers">{told}</dl>{beside}{cards}',
     )
 
 
@@ -173,22 +181,27 @@ def blast_radius(result: GameDayResult) -> Panel:
     """Which services moved in each experiment, and which of them nobody had declared."""
     moved = result.blast.table
     titles = dict(zip(result.table["experiment_key"], result.table["title"], strict=True))
-    if not sum(result.blast.watched.values()):
-        text = (
-            "No series of any service was recorded around the faults: how far they reached is not measured."
-        )
+    blast, ran = result.blast, len(result.table)
+    if not blast.watched:
+        text = f"How far the faults reached is not measured: {_reasons(blast.why)}."
         return Panel(text, body=_anchor("blast-radius"))
-    surprises = result.blast.surprises()
+    surprises = blast.surprises()
     graph = (
-        f"{count(result.blast.edges, 'dependency').replace('dependencys', 'dependencies')} are declared"
-        if result.blast.edges
+        f"{count(blast.edges, 'dependency', 'dependencies')} are declared"
+        if blast.edges
         else "no dependencies are declared in the store, so none can be called a surprise"
     )
     text = (
-        f"{count(len(moved), 'movement')} of a service during a fault; {len(surprises)} of them neither a target nor "
-        "joined to "
-        f"one ({graph}). Moving at the same time is a hint, not a proof: confirm each by an experiment."
+        f"{count(len(moved), 'movement')} of a service in {count(len(blast.watched), 'experiment')} of {ran}; "
+        f"{len(surprises)} of them neither a target nor joined to one ({graph}). Moving at the same time is a hint, not a "
+        "proof: confirm each by an experiment."
     )
+    if blast.chance:
+        text += f" Without a fault, some service would seem to have moved {max(blast.chance.values()):.0%} of the time."
+    if blast.why:
+        text += f" Not measured in {len(blast.why)}: {_reasons(blast.why)}."
+    if blast.apart:
+        text += f" Left out, with an incident of their own on that day: {', '.join(blast.apart)}."
     if moved.empty:
         return Panel(text, body=_anchor("blast-radius"))
     first = moved.assign(rank=moved["relation"] != "surprise").sort_values(
@@ -209,6 +222,16 @@ def blast_radius(result: GameDayResult) -> Panel:
     return Panel(text, figures.blast(shown, titles), table(listed, columns), _anchor("blast-radius"))
 
 
+def _reasons(why: dict[str, str]) -> str:
+    """Each reason once, with how many experiments it holds for where there are several; numbers in them differ."""
+    found = Counter(_NUMBER.sub("N", reason) for reason in why.values())
+    first = {_NUMBER.sub("N", reason): reason for reason in reversed(why.values())}
+    if len(found) == 1:
+        return next(iter(first.values()), "none was run")
+    return "; ".join(f"{first[reason]} ({n})" for reason, n in found.most_common(3))
+
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _MOST_MOVED = 40
 
 
@@ -275,7 +298,8 @@ def changed(result: GameDayResult) -> Panels:
             Panel(result.changes.text + single, drawn, table(cells, columns), _anchor("what-it-changed"))
         )
     if result.detection is not None:
-        panels.append(Panel(result.detection[2]))
+        said = f"<h3>Did people notice incidents sooner?</h3>{finding(result.detection.text)}"
+        panels.append(Panel("", body=said))
     panels.append(_history(result))
     return Panels(panels)
 

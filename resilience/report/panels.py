@@ -59,9 +59,9 @@ def finding(text: str) -> str:
     return f'<p class="finding">{escape(text)}</p>'
 
 
-def count(n: int, noun: str) -> str:
-    """`n` and its noun: '1 experiment', '2 experiments'."""
-    return f"{n} {noun}{'' if n == 1 else 's'}"
+def count(n: int, noun: str, many: str | None = None) -> str:
+    """`n` and its noun: '1 experiment', '2 experiments'; `many` where its plural is another."""
+    return f"{n} {noun if n == 1 else many or f'{noun}s'}"
 
 
 def show_html(markup: str, plain: str) -> None:

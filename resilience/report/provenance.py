@@ -15,7 +15,7 @@ from .. import __version__, views
 from ..store import Store, content_hash
 
 FILE = "provenance.json"
-_LIBRARIES = ("nbconvert", "numpy", "pandas", "plotly", "scikit-learn", "scipy")
+_LIBRARIES = ("matplotlib", "nbconvert", "numpy", "pandas", "plotly", "scikit-learn", "scipy")
 
 
 def describe(

@@ -92,8 +92,9 @@ def plain(expression: str) -> bool:
 def points(request: dict[str, Any], response: Any, *, where: str, interval_s: float) -> list[Points]:
     """Series of one v2 reply that was asked for at `interval_s`; `where` names it in errors. Raises InputError.
 
-    The interval is the one asked for, unless at least eight steps show that the server raised it: in a shorter reply
-    points that are missing look the same as a longer interval.
+    The interval is the one asked for, unless at least eight steps, all on multiples of a longer one as Datadog's
+    intervals are, show that the server raised it: in a shorter reply, or with a nightly job that reports at 02:00,
+    points are missing and the interval is as asked.
     """
     reply = _Reply(where, interval_s)
     if not isinstance(response, dict):
@@ -260,7 +261,12 @@ class _Reply:
         steps = np.diff(np.sort(at))
         shared = float(np.gcd.reduce(steps)) / 1e6 if len(steps) else 0.0
         if self.asked_s is not None:
-            raised = len(steps) >= 8 and shared > self.asked_s and np.mean(steps == shared * 1e6) >= 0.5
+            raised = (
+                len(steps) >= 8
+                and shared > self.asked_s
+                and np.mean(steps == shared * 1e6) >= 0.5
+                and not (at % (shared * 1e6)).any()
+            )
             return shared if raised else self.asked_s
         if shared:
             return shared

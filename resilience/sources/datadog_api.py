@@ -76,7 +76,8 @@ class Reply:
 class Patience:
     """`wait_s` caps every single wait, whatever the server asks for; `tries` counts all attempts of one call.
 
-    `timeout_s` is the longest silence, `whole_s` the longest time that one reply may take to arrive.
+    `timeout_s` is the longest silence, `whole_s` the longest time that one reply may take to arrive. `limit_s`: for how
+    long in all a call may wait for a rate limit whose end the server states, before its attempts count.
     """
 
     tries: int = 8
@@ -84,6 +85,16 @@ class Patience:
     first_s: float = 0.5
     timeout_s: float = 60.0
     whole_s: float = 600.0
+    limit_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A rate limit as the headers of replies state it: `calls` per `period_s` seconds; `name` is Datadog's, if any."""
+
+    name: str
+    calls: int
+    period_s: int
 
 
 class Api:
@@ -138,6 +149,8 @@ class Api:
         self.retries = 0
         self.budget = ""
         """The rate limit that spoke last, in words."""
+        self.limits: dict[str, Limit] = {}
+        """The limit of each call by its short name, as far as replies stated one."""
 
     def close(self) -> None:
         """Wakes every wait; calls that are still going end with `Unreachable`."""
@@ -145,13 +158,13 @@ class Api:
 
     def call(self, name: str, **parameters: Any) -> Reply:
         """The reply to one call; waits and asks again while that can help."""
-        said = "no answer"
-        for attempt in range(self._patience.tries):
+        said, attempt, again, waited = "no answer", 0, False, 0.0
+        while attempt < self._patience.tries:
             self._hold(name)
             with self._lock:
                 self.calls += 1
-                self.retries += attempt > 0
-            wait = self._patience.first_s * 2**attempt
+                self.retries += again
+            wait, again = self._patience.first_s * 2**attempt, True
             try:
                 return self._read(self._calls[name](**parameters), name)
             except ApiException as error:
@@ -160,7 +173,11 @@ class Api:
                 if error.status not in _PASSING:
                     raise self._refused(name, error) from None
                 if error.status == 429:
-                    wait = max(wait, self._limit(name, headers, spent=True))
+                    stated = self._limit(name, headers, spent=True)
+                    wait = max(wait, stated)
+                    if stated and waited < self._patience.limit_s:
+                        waited += self._sleep(min(wait, self._patience.wait_s))
+                        continue
             except (HTTPError, OSError) as error:
                 said = type(error).__name__  # its text may hold the address with its parameters
             except OpenApiException as error:
@@ -170,7 +187,8 @@ class Api:
                 ) from None
             except _Broken as error:
                 said = str(error)
-            if attempt + 1 < self._patience.tries:
+            attempt += 1
+            if attempt < self._patience.tries:
                 self._sleep(min(wait, self._patience.wait_s))
         raise Unreachable(
             f"{name}: gave up after {self._patience.tries} attempts, the last one: {said}.",
@@ -184,18 +202,30 @@ class Api:
         if wait > 0:
             self._sleep(min(wait, self._patience.wait_s))
 
-    def _sleep(self, seconds: float) -> None:
+    def _sleep(self, seconds: float) -> float:
+        """Waits for `seconds` and a bit more, unless the calls are stopped; the seconds."""
         jitter = random.uniform(0, 0.1 * seconds + 0.01)  # noqa: S311 (spreads retries, keeps no secret)
         if self._stop.wait(seconds + jitter):
             raise Unreachable("Stopped.", remedy="Run the same command again to go on.")
+        return seconds + jitter
 
     def _limit(self, name: str, headers: Mapping[str, str], *, spent: bool = False) -> float:
         """Seconds until the limit in `headers` starts anew, where it is used up; remembers it for the other threads."""
         found = {k.lower(): v for k, v in headers.items()}
-        limit, period, left = (found.get(f"x-ratelimit-{k}", "") for k in ("limit", "period", "remaining"))
-        if limit and period:
-            self.budget = f"{left or '?'} of {limit} calls left per {period} s"
-        if not (spent or left.strip() == "0"):
+        limit, period, left = (
+            int(value)
+            if re.fullmatch(r"[0-9]{1,9}", value := found.get(f"x-ratelimit-{k}", "").strip())
+            else None
+            for k in ("limit", "period", "remaining")
+        )
+        if limit is not None and period:
+            self.budget = f"{'?' if left is None else left} of {limit} calls left per {period} s"
+            called = found.get("x-ratelimit-name", "")
+            called = (
+                called if re.fullmatch(r"[a-z0-9_]{1,60}", called) and not self._holds_key(called) else ""
+            )
+            self.limits[name] = Limit(called, limit, period)
+        if not (spent or left == 0):
             return 0.0
         asked = found.get("x-ratelimit-reset") or found.get("retry-after") or ""
         try:
@@ -204,10 +234,15 @@ class Api:
             return 0.0
         if not 0 <= reset < 1e9:
             return 0.0
+        if limit is not None and period and reset > 1:
+            self.budget += f" (anew in {reset:.0f} s)"
         reset = min(reset, self._patience.wait_s)
         with self._lock:
             self._free_at[name] = time.monotonic() + reset
         return reset
+
+    def _holds_key(self, text: str) -> bool:
+        return any(key.decode(errors="replace") in text for key in self._keys)
 
     def _read(self, response: Any, name: str) -> Reply:
         """The whole body, bounded in bytes and in time; `_Broken` where it is not whole."""

@@ -84,7 +84,7 @@ class Records:
         return None
 
     def time(self, record: str, holder: Any, name: str) -> pd.Timestamp | None:
-        """A moment from ISO text with an offset, or from seconds or milliseconds since 1970."""
+        """A moment from ISO text with an offset, or from seconds, ms, us or ns since 1970: their size tells which."""
         value = holder.get(name) if isinstance(holder, dict) else None
         if value is None or value == "" or value == 0:
             return None
@@ -96,8 +96,8 @@ class Records:
                     moment = parsed.timestamp()
             except (ValueError, OverflowError):
                 pass
-        elif isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e14:
-            moment = value / 1000 if value > 1e11 else float(value)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            moment = next((value / unit for unit in (1, 1e3, 1e6, 1e9) if abs(value) / unit < 1e11), None)
         if moment is None or not _EPOCH[0] <= moment <= _EPOCH[1]:
             self.trouble(record, name, f"{name} is not a moment between 2000 and 2100: {str(value)[:60]!r}.")
             return None

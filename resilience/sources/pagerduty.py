@@ -5,10 +5,12 @@ The three name the same incidents under the same id, so they are linked, each wi
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from .tracked import Collector, moment, named, under
 
@@ -18,7 +20,7 @@ CLOCKS: dict[str, str | None] = {
     "declared": None,
     "acknowledged": "acknowledgements[].at",
     "mitigated": None,
-    "resolved": "resolved_at",
+    "resolved": "resolved_at, else last_status_change_at of a resolved one",
 }
 LOG_CLOCKS: dict[str, str | None] = {
     "started": None,
@@ -33,6 +35,7 @@ ANALYTICS_CLOCKS: dict[str, str | None] = {
     "acknowledged": "created_at + seconds_to_first_ack",
     "resolved": "created_at + seconds_to_resolve",
 }
+_NUMBER = re.compile(r"^\[#\d{1,12}\] ")  # how the log's summary of an incident begins
 _LONGEST_S = 5 * 366 * 86400
 
 
@@ -54,6 +57,9 @@ def incidents(records: list[Any], uri: str) -> Collector:
             "acknowledged_at": min((at for at in acks if at), default=None),
             "resolved_at": out.moment(under(record, "resolved_at"), "resolved_at", subject),
         }
+        if row["resolved_at"] is None and under(record, "status") == "resolved":  # exports of older accounts
+            changed = under(record, "last_status_change_at")
+            row["resolved_at"] = out.moment(changed, "last_status_change_at", subject)
         if row["resolved_at"] is None and under(record, "status") == "resolved":
             message = "status is resolved but resolved_at is not set"
             out.count("missing", message, "Save the log entries too.", "resolved_at")
@@ -64,7 +70,10 @@ def incidents(records: list[Any], uri: str) -> Collector:
 
 
 def log_entries(records: list[Any], uri: str) -> Collector:
-    """One incident per `incident` that entries name: first trigger, first acknowledgement, last resolution."""
+    """One incident per `incident` that entries name: first trigger, first acknowledgement, last resolution.
+
+    An incident that was opened anew after its last resolution is not resolved.
+    """
     out = Collector("pagerduty_log", uri, LOG_CLOCKS)
     entries: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for place, record in enumerate(records):
@@ -79,14 +88,23 @@ def log_entries(records: list[Any], uri: str) -> Collector:
             if found:
                 at[str(entry.get("type"))].append(found)
         said = (out.line(entry.get("summary"), "summary", subject) for entry in mine[:1000])
-        title = out.line(named(about), "incident", subject)
+        title = out.line(
+            under(about, "title") or _NUMBER.sub("", str(named(about) or "")), "incident", subject
+        )
+        resolved = max(at["resolve_log_entry"], default=None)
+        if (
+            resolved is not None
+            and max(at["reopen_log_entry"] + at["trigger_log_entry"], default=resolved) > resolved
+        ):
+            out.count("missing", "opened anew after its last resolution", "Nothing.", "resolved_at")
+            resolved = None
         row = {
             "title": title,
             "services": out.items(_first(mine, "service"), "services", subject),
             "teams": out.items(_first(mine, "teams"), "teams", subject),
             "detected_at": min(at["trigger_log_entry"], default=None),
             "acknowledged_at": min(at["acknowledge_log_entry"], default=None),
-            "resolved_at": max(at["resolve_log_entry"], default=None),
+            "resolved_at": resolved,
             "text": "\n".join([title or subject, *(line for line in said if line)]),
         }
         out.add(key, row, names=[key, under(about, "html_url")])
@@ -94,14 +112,18 @@ def log_entries(records: list[Any], uri: str) -> Collector:
     return out
 
 
-def analytics(records: list[Any], uri: str) -> Collector:
-    """Raw analytics rows. Seconds are added to `created_at`; 0 or null seconds are not stated, never zero."""
+def analytics(records: list[Any], uri: str, time_zone: object = None) -> Collector:
+    """Raw analytics rows. Seconds are added to `created_at`; 0 or null seconds are not stated, never zero.
+
+    `time_zone` is what the reply states beside its rows: times without a zone of their own are meant in it.
+    """
+    zone = _zone(time_zone)
     out = Collector("pagerduty_analytics", uri, ANALYTICS_CLOCKS)
     for place, record in enumerate(records):
         if (key := _key(out, record, place)) is None:
             continue
         subject = f"pagerduty_analytics:{key}"
-        detected = out.moment(under(record, "created_at"), "created_at", subject)
+        detected = out.moment(under(record, "created_at"), "created_at", subject, zone)
         row = {
             "title": out.line(under(record, "title") or under(record, "description"), "description", subject),
             "severity": out.line(under(record, "priority_name"), "priority_name", subject),
@@ -110,7 +132,7 @@ def analytics(records: list[Any], uri: str) -> Collector:
             "detected_at": detected,
             "acknowledged_at": _after(out, detected, record, "seconds_to_first_ack", subject),
             "resolved_at": _after(out, detected, record, "seconds_to_resolve", subject)
-            or moment(under(record, "resolved_at")),
+            or moment(under(record, "resolved_at"), zone),
         }
         out.add(key, row, names=[under(record, "id")])
     out.finish("PagerDuty's analytics")
@@ -133,6 +155,13 @@ def _described(out: Collector, record: Mapping[str, Any], subject: str) -> dict[
         "teams": out.items(record.get("teams"), "teams", subject),
         "text": "\n\n".join(part for part in (title, body, urgency and f"Urgency: {urgency}") if part),
     }
+
+
+def _zone(stated: object) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(stated) if isinstance(stated, str) and len(stated) < 60 else None
+    except (KeyError, ValueError, OSError):
+        return None
 
 
 def _first(entries: list[Mapping[str, Any]], name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from .tracked import Collector, objects, under
@@ -11,9 +12,11 @@ CLOCKS: dict[str, str | None] = {
     "detected": None,
     "declared": "first incident_updates[].display_at",
     "acknowledged": None,
-    "mitigated": "first display_at with status monitoring, else monitoring_at",
-    "resolved": "first display_at with status resolved, else resolved_at",
+    "mitigated": "display_at with status monitoring, else monitoring_at",
+    "resolved": "display_at with status resolved, else resolved_at",
 }
+_OVER = ("resolved", "postmortem")
+_MAINTENANCE = ("scheduled", "in_progress", "verifying", "completed")
 _SERVED = 50
 _MOST = 1000
 
@@ -21,6 +24,8 @@ _MOST = 1000
 def incidents(records: list[Any], uri: str) -> Collector:
     """Incidents of a page. `display_at` wins over the field of the same moment: it is what a backfilled update says.
 
+    Where it came back, mitigated and resolved are the first such update after the last relapse: what is said once more
+    later, in a postmortem or a second "resolved", moves neither.
     Scheduled maintenance is no incident: left out, and counted.
     """
     out = Collector("statuspage", uri, CLOCKS)
@@ -28,21 +33,21 @@ def incidents(records: list[Any], uri: str) -> Collector:
         key = out.identity(under(record, "id"), place)
         if key is None:
             continue
-        if record.get("impact") == "maintenance":
+        if record.get("impact") == "maintenance" or record.get("status") in _MAINTENANCE:
             out.count("skipped", "scheduled maintenance, which is no incident", "Nothing.", "kind")
             continue
         subject = f"statuspage:{key}"
         title = out.line(record.get("name"), "name", subject)
         updates = objects(record.get("incident_updates"))[:_MOST]
-        told = [(one, out.moment(one.get("display_at"), "display_at", subject)) for one in updates]
+        told = [
+            (one, out.moment(one.get("display_at") or one.get("created_at"), "display_at", subject))
+            for one in updates
+        ]
         dated = sorted(
             ((at, str(one.get("status"))) for one, at in told if at is not None), key=lambda pair: pair[0]
         )
 
-        def first(
-            status: str | None, field: str, subject: str = subject, dated: Any = dated, record: Any = record
-        ) -> Any:
-            at = next((at for at, said in dated if status in (None, said)), None)
+        def moment(at: Any, field: str, subject: str = subject, record: Any = record) -> Any:
             return at or out.moment(record.get(field), field, subject)
 
         bodies = [
@@ -54,9 +59,9 @@ def incidents(records: list[Any], uri: str) -> Collector:
             "title": title,
             "severity": out.line(record.get("impact"), "impact", subject),
             "services": out.items(record.get("components"), "components", subject),
-            "declared_at": first(None, "created_at"),
-            "mitigated_at": first("monitoring", "monitoring_at"),
-            "resolved_at": first("resolved", "resolved_at"),
+            "declared_at": moment(dated[0][0] if dated else None, "created_at"),
+            "mitigated_at": moment(_settled(dated, ("monitoring",), ("monitoring", *_OVER)), "monitoring_at"),
+            "resolved_at": moment(_settled(dated, ("resolved",), _OVER), "resolved_at"),
             "text": "\n\n".join([title or subject, *bodies]),
         }
         out.add(key, row, names=[key, record.get("shortlink")], modified=record.get("updated_at"))
@@ -70,3 +75,11 @@ def incidents(records: list[Any], uri: str) -> Collector:
         )
     out.finish("Statuspage")
     return out
+
+
+def _settled(
+    dated: list[tuple[datetime, str]], wanted: tuple[str, ...], after: tuple[str, ...]
+) -> datetime | None:
+    """When an update first had a status of `wanted`, with none but those of `after` behind it."""
+    behind = next((i for i in range(len(dated), 0, -1) if dated[i - 1][1] not in after), 0)
+    return next((at for at, status in dated[behind:] if status in wanted), None)

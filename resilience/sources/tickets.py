@@ -23,6 +23,7 @@ GITHUB_CLOCKS: dict[str, str | None] = {
 JIRA_CLOCKS: dict[str, str | None] = {**GITHUB_CLOCKS, "declared": "Created", "resolved": "Resolved"}
 JIRA_NEEDS = ("Issue key", "Summary", "Created")
 
+_NOT_SOLVED = ("not_planned", "duplicate")
 _SEVERITY = re.compile(r"(?:sev[-_:/ ]{0,2}[0-9]|severity[-_:/ ]{1,2}[0-9a-z]{1,12}|p[0-5])", re.IGNORECASE)
 _SERVICE = re.compile(r"(?:service|svc|component)[:/] ?(.{1,100})", re.IGNORECASE)
 _TEAM = re.compile(r"team[:/] ?(.{1,100})", re.IGNORECASE)
@@ -36,10 +37,11 @@ def github(records: list[Any], uri: str) -> Collector:
     """Issues as the REST API or `gh issue list --json` writes them. Pull requests are left out, and counted."""
     out = Collector("github", uri, GITHUB_CLOCKS)
     for place, record in enumerate(records):
-        if under(record, "pull_request") is not None:
+        url = under(record, "html_url") or under(record, "url")
+        pulled = under(record, "pull_request") is not None or under(record, "isPullRequest") is True
+        if pulled or "/pull/" in str(url)[:400]:
             out.count("skipped", "a pull request, which is no incident", "Nothing.", "kind")
             continue
-        url = under(record, "html_url") or under(record, "url")
         number = out.identity(under(record, "number"), place)
         if number is None:
             continue
@@ -50,16 +52,24 @@ def github(records: list[Any], uri: str) -> Collector:
         subject = f"github:{key}"
         title = out.line(record.get("title"), "title", subject)
         body = out.text(record.get("body"), "body", subject)
-        labels = _labels(out, record.get("labels"), subject)
+        labels = _labels(out, under(record, "labels", "nodes") or record.get("labels"), subject)
+        closed = record.get("closed_at") or record.get("closedAt")
+        why = str(record.get("state_reason") or record.get("stateReason") or "").lower()
+        if closed and why in _NOT_SOLVED:
+            out.count(
+                "skipped",
+                "closed as not planned or as a duplicate, so that its closing is no resolution",
+                "Leave out issues that were no incident, or add a correction.",
+                "resolved_at",
+            )
+            closed = None
         row = {
             "title": title,
             **_from_labels(labels),
             "declared_at": out.moment(
                 record.get("created_at") or record.get("createdAt"), "created_at", subject
             ),
-            "resolved_at": out.moment(
-                record.get("closed_at") or record.get("closedAt"), "closed_at", subject
-            ),
+            "resolved_at": out.moment(closed, "closed_at", subject),
             "text": "\n\n".join(part for part in (title, body) if part),
         }
         updated = record.get("updated_at") or record.get("updatedAt")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from itertools import pairwise
 from typing import Any
 
@@ -104,11 +104,14 @@ class Collector:
             )
         return ", ".join(sorted(found)) or None
 
-    def moment(self, value: object, field: str, subject: str) -> datetime | None:
-        """An ISO time with its zone, in UTC; None, told, for anything else that is not null."""
+    def moment(self, value: object, field: str, subject: str, zone: tzinfo | None = None) -> datetime | None:
+        """An ISO time with its zone, in UTC; None, told, for anything else that is not null.
+
+        `zone`: that of times without one, where the export states it.
+        """
         if value is None or value == "":
             return None
-        at = moment(value)
+        at = moment(value, zone)
         if at is None:
             said = "no zone" if isinstance(value, str) and _without_zone(value) else "no time"
             self.tell(
@@ -194,12 +197,13 @@ class Collector:
         )
 
 
-def moment(value: object) -> datetime | None:
-    """An ISO time with its zone between 2000 and 2100, in UTC; None for anything else."""
+def moment(value: object, zone: tzinfo | None = None) -> datetime | None:
+    """An ISO time with its zone (else `zone`) between 2000 and 2100, in UTC; None for anything else."""
     if not isinstance(value, str) or len(value) > 40:
         return None
     try:
         at = datetime.fromisoformat(value.strip())
+        at = at if at.tzinfo else at.replace(tzinfo=zone)
         return at.astimezone(UTC) if at.tzinfo and at.year in _YEARS else None
     except (ValueError, OverflowError):
         return None

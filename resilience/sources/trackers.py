@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,16 @@ CLOCKS: dict[str, dict[str, str | None]] = {
 SYNCED = "datadog incident "
 """How the `source_uri` of an incident begins that was fetched, not read from a file; its uuid follows."""
 
+_LISTS = (
+    ("data", "attributes", "incidents"),
+    ("data", "repository", "issues", "nodes"),
+    ("data", "search", "nodes"),
+    ("incidents",),
+    ("log_entries",),
+    ("items",),
+    ("data",),
+)
+"""Where replies hold their list of records."""
 _RECORDS = ("incidents", "log_entries", "items", "data", "incident")
 
 
@@ -78,6 +89,7 @@ def kind_of(data: Any) -> str | None:
     """Kind of export that parsed JSON is, or None."""
     records = [one for one in _records(data)[:_LOOKED_AT] if isinstance(one, dict)]
     keys = set().union(*records) if records else set()
+    data = _pages(data)[0]
     top = set(data) if isinstance(data, dict) else set()
     types = {
         str(one.get("type"))
@@ -130,8 +142,12 @@ def read(path: Path, uri: str, kind: str | None = None) -> Tracked:
             where=uri,
             remedy="Save the reply as it came, or give another --as.",
         )
-    found = _READERS[kind](records, uri)
-    if under(data, "more") is True or (under(data, "meta", "pagination", "next_offset") and len(records)):
+    if kind == "pagerduty-analytics":
+        found = pagerduty.analytics(records, uri, under(_pages(data)[0], "time_zone"))
+    else:
+        found = _READERS[kind](records, uri)
+    last = _pages(data)[-1]
+    if under(last, "more") is True or (under(last, "meta", "pagination", "next_offset") and len(records)):
         found.tell(
             "missing",
             f"This is one page of {len(records)} records, and it says that more follow.",
@@ -207,19 +223,30 @@ def frames(found: Collector) -> Tracked:
 
 
 def _records(data: Any) -> list[Any]:
-    """The list of records in a reply, however it is wrapped."""
-    if isinstance(data, list):
-        return data
+    """The list of records in a reply, however it is wrapped; of several pages, those of all."""
+    pages = [_page(page) for page in _pages(data)]
+    if pages[0] is not None:
+        return [record for page in pages for record in page or ()]
     nested = datadog_incidents.of_reply(data)
     if nested:
         return nested
-    for name in _RECORDS:
-        value = under(data, name)
-        if isinstance(value, list):
-            return value
-        if isinstance(value, dict):
-            return [value]
-    return []
+    return next(([one] for name in _RECORDS if isinstance(one := under(data, name), dict)), [])
+
+
+def _pages(data: Any) -> list[Any]:
+    """The replies in a file that holds several; else the one that it holds."""
+    several = isinstance(data, list) and data and all(_page(one) is not None for one in data)
+    return data if several else [data]
+
+
+def _page(data: Any) -> list[Any] | None:
+    """Records of one page of a list; None where it is no such page, but a record perhaps."""
+    if isinstance(data, list):
+        return data
+    for path in _LISTS:
+        if isinstance(found := under(data, *path), list):
+            return found
+    return None
 
 
 def _is_empty_list(data: Any) -> bool:
@@ -248,6 +275,8 @@ def _json(path: Path, uri: str) -> Any:
     try:
         data = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
+        if several := _several(raw):
+            return several
         raise InputError(
             f"The JSON is cut off, nested too deeply or broken at line {error.lineno}, column {error.colno}.",
             where=uri,
@@ -261,3 +290,17 @@ def _json(path: Path, uri: str) -> Any:
             remedy="Check the access rights and ask again.",
         )
     return data
+
+
+def _several(raw: bytes) -> list[Any]:
+    """Values that follow each other, as tools write that fetch page after page; empty where that is not it."""
+    read, found, at = json.JSONDecoder().raw_decode, [], 0
+    try:
+        text = raw.decode().strip()
+        while at < len(text):
+            value, at = read(text, at)
+            found.append(value)
+            at += len(text[at : at + 1000]) - len(text[at : at + 1000].lstrip())
+    except (ValueError, RecursionError):
+        return []
+    return found if all(isinstance(value, (dict, list)) for value in found) else []
