@@ -59,7 +59,7 @@ def weeks(n: int, growth: float = 0.0, seed: int = 0, sigma: float = 0.05, top: 
 
 @dataclass(frozen=True)
 class Sample:
-    """Hours of one simulated marketplace: `hits` and `p95` as rows of series, what is true, and what was no ordinary week."""
+    """Hours of one simulated marketplace, `hits` and `p95` as rows of series; what is true; what was unlike."""
 
     world: World
     true: dict[str, Any]

@@ -176,7 +176,7 @@ def oracle(grid: Grid, service: Any, limit: float) -> float:
 
 
 def test_intervals_of_the_planted_services_hold_the_true_dates() -> None:
-    """Services of one marketplace share the weather, so that one seed says little; `make acceptance` asks thirteen in full."""
+    """Services of one marketplace share the weather, so that one seed says little: `make acceptance` asks thirteen."""
     seeds, size = ((2019, *range(1, 13)), "full") if FULL else ((1, 2), "small")
     found = pd.concat([judged(seed, size) for seed in seeds])
     given = found[found["low"].notna()]

@@ -292,12 +292,8 @@ def _text(found: Series, table: pd.DataFrame, backtest: pd.DataFrame, weeks: int
         np.average(tried["covered80"], weights=tried["n"]),
         np.average(tried["covered95"], weights=tried["n"]),
     )
-    gain = 100 * (1 - (tried["error"] * tried["n"]).sum() / (tried["naive_error"] * tried["n"]).sum())
-    if done > 1:
-        gain = float(tried.groupby("weeks_ahead")["gain_pct"].median().mean())
-    says += (
-        f". Tried on the past ({int(tried['n'].sum()):,} values), it errs {abs(gain):.0f} % "
-        f"{'less' if gain >= 0 else 'more'} than taking the last week again; its 80 % interval held {share[0]:.0f} %, "
-        f"its 95 % interval {share[1]:.0f} %."
-    )
+    gain = float(tried.groupby("weeks_ahead")["gain_pct"].median().mean())  # scopes differ in size by far
+    errs = f"it errs {abs(gain):.0f} % {'less' if gain >= 0 else 'more'} than taking the last week again; "
+    says += f". Tried on the past ({int(tried['n'].sum()):,} values), {errs if np.isfinite(gain) else ''}"
+    says += f"its 80 % interval held {share[0]:.0f} %, its 95 % interval {share[1]:.0f} %."
     return says + (f" {n - able} scope(s) have too few weeks." if able < n else "")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from .grid import MONDAY_US, WEEK_US, Grid, Spans, local, micros, read
+from .grid import HOUR_US, MONDAY_US, WEEK_US, Grid, Spans, local, micros, read
 from .movement import service_of
 from .trend import folded
 
@@ -88,7 +88,7 @@ def impact(
         "reason",
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=columns)
-    table["verdict"] = table["verdict"].fillna("not measured")
+    table["verdict"] = table["verdict"].astype(object).fillna("not measured")
     table = table.astype(dict.fromkeys(("incident_id", "scope", "service", "verdict", "reason"), "str"))
     table = table.astype(
         {**dict.fromkeys(_NUMBERS, float), **dict.fromkeys(("n", "n_missing", "n_weeks"), "Int64")}
@@ -122,10 +122,10 @@ def _one(
     }
     if low < 0 or high > len(values):
         return {**row, "reason": "the series does not reach over it"}
-    hour = max(1, 3_600_000_000 // step)
     during = np.arange(low, high)
-    before = np.arange(low - BEFORE_H * hour, low)
-    after = np.arange(high, high + AFTER_H * hour)
+    per_hour = HOUR_US / step
+    before = np.arange(low - max(1, round(BEFORE_H * per_hour)), low)
+    after = np.arange(high, high + max(1, round(AFTER_H * per_hour)))
     there = ~np.isnan(values[during])
     row["n_missing"] = int((~there).sum())
     if there.mean() < 0.5:
@@ -134,6 +134,8 @@ def _one(
     shifts = shifts[np.abs(shifts) >= len(during)]  # a week that it reaches into is no week without it
     before = before[~np.isnan(_take(kept, before))]
     after = after[~np.isnan(_take(kept, after))]
+    if len(before) < 0.5 * BEFORE_H * per_hour:
+        return {**row, "reason": "too little is known of the hours before it"}
     lost = _against(kept, values, during[there], before, shifts)
     if lost is None:
         return {**row, "reason": f"fewer than {MIN_WEEKS} ordinary weeks to compare with"}
@@ -177,8 +179,6 @@ def _against(
         if len(shifts)
         else np.zeros((0, len(before)))
     )
-    if not len(before):
-        return None
     enough = ((~np.isnan(windows)).mean(axis=1) >= _ENOUGH) & ((~np.isnan(levels)).mean(axis=1) >= _ENOUGH)
     now = _take(kept, before)
     ratio, level = [], []
