@@ -90,9 +90,10 @@ def test_what_is_left_out_and_what_is_long_ago_does_not_count() -> None:
 
 
 def test_objectives_are_read_and_wrong_ones_refused() -> None:
-    assert analysis.objective(" 1.5X ") == {"times_usual": 1.5}
-    assert analysis.objective("0.8") == {"at_most": 0.8}
-    for wrong in ("", "fast", "-1", "inf", "nanx"):
+    assert analysis.objective(" 1.5X ") == (None, {"times_usual": 1.5})
+    assert analysis.objective("my.errors < 0.8") == ("my.errors", {"at_most": 0.8})
+    assert analysis.objective("my.errors<=2x") == ("my.errors", {"times_usual": 2.0})
+    for wrong in ("", "fast", "-1", "inf", "nanx", "< 2", "p95 <"):
         with pytest.raises(InputError, match="no objective"):
             analysis.objective(wrong)
     load, answer = planted(2)

@@ -88,6 +88,61 @@ def exhaustion(
     return Exhaustion(table, _text(table, metric, horizon_weeks))
 
 
+@dataclass(frozen=True)
+class Course:
+    """One scope's busiest hour, week by week. `table`: at (UTC, first day of the week), asked (load of the busiest slot as
+
+    the week's level has it; null where the week was no ordinary one or is ahead), expected, low, high (80 %, of what is
+    expected, not of single weeks). `limit`: null where it is not known.
+    """
+
+    table: pd.DataFrame
+    scope: str
+    limit: float
+    text: str
+
+
+def course(
+    series: pd.DataFrame,
+    zone: str,
+    *,
+    metric: str,
+    scope: str,
+    limit: float = np.nan,
+    exclude: Spans | None = None,
+    horizon_weeks: int = HORIZON_WEEKS,
+    seed: int = 0,
+) -> Course:
+    """How the busiest slot of `scope` went and is expected to go on; arguments and refusals as `exhaustion`."""
+    grid = read(series, metric, scope, exclude).grids[0]
+    line = trend.fit(grid, zone, limit)
+    if line is None:
+        none = pd.DataFrame({"at": [], "asked": [], "expected": [], "low": [], "high": []})
+        return Course(
+            none, scope, limit, f"{scope} has fewer than {trend.MIN_WEEKS} ordinary weeks: no trend is drawn."
+        )
+    top = float(np.nanmax(line.shape))
+    ahead = min(horizon_weeks, len(line.week))
+    week = np.r_[line.week, line.origin + 1 + np.arange(ahead)]
+    drawn = top * line.levels(week + 0.5, line.draws(DRAWS, seed))
+    low, high = np.quantile(drawn, [0.1, 0.9], axis=0)
+    table = pd.DataFrame(
+        {
+            "at": [_day(w) for w in week], "asked": np.r_[top * line.level, np.full(ahead, np.nan)],
+            "expected": top * line.levels(week + 0.5), "low": low, "high": high,
+        }
+    )  # fmt: skip
+    growth, least, most = line.growth_pct
+    text = (
+        f"The busiest hour of {scope}, each dot one of {line.n} ordinary weeks: {growth:+.0f} % a year ({least:+.0f} to "
+        f"{most:+.0f} %, 8 chances in 10)"
+    )
+    if np.isfinite(line.error_pct):
+        text += f"; {trend.AHEAD} weeks ahead its level was off by {line.error_pct:.1f} % in the median of {line.n_tried}"
+        text += f" (the same week a year before: {line.naive_pct:.1f} %)"
+    return Course(table, scope, limit, text + ". The band is what is expected, single weeks stray further.")
+
+
 def _of(scope: str, limits: Mapping[str, float]) -> float:
     return float(limits.get(scope, limits.get(service_of(scope) or "", np.nan)))
 
@@ -118,7 +173,7 @@ def one(grid: Grid, limit: float, *, zone: str, horizon: int, seed: int) -> dict
     at = line.week[0] + np.arange((now - line.week[0] + weeks) * 7 + 1) / 7  # days
     rng = np.random.default_rng([seed, 1])
     doubt = np.nan_to_num(line.shape_sd[busy]) * rng.standard_normal(DRAWS)
-    over = line.levels(at, line.draws(DRAWS, seed)) * (line.shape[busy] * np.exp(doubt))[:, None] >= limit
+    over = line.logs(at, line.draws(DRAWS, seed)) >= (np.log(limit / line.shape[busy]) - doubt)[:, None]
     past = at < now
     if float(over[:, past].any(axis=1).mean()) >= 0.5:
         row |= _dates(at, over, ("since_earliest", "since", "since_latest"), until=now)

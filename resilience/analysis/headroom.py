@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ import pandas as pd
 from ..errors import InputError, RefusedError
 from .grid import DAY_US, MONDAY_US, WEEK_US, Grid, Series, Spans, local, read
 from .movement import service_of
+from .selection import row_quantiles
 from .trend import folded
 
 WEEKS = 52  # what was carried longer ago says little of what is carried now
@@ -101,19 +101,30 @@ def headroom(
     return Headroom(table, _text(table, loads, answers, at_most, times_usual, weeks))
 
 
-def objective(text: str) -> dict[str, Any]:
-    """'1.5x' -> times_usual, '0.8' -> at_most, as `headroom` takes them. Raises InputError for anything else."""
-    written = text.strip().lower()
+def unknown(response_metric: str) -> Headroom:
+    """Nothing known: there is no series of the response."""
+    table = pd.DataFrame(columns=list(_nothing("", None))).astype({"limit": float, "at_least": bool})
+    return Headroom(
+        table, f"There is no series of {response_metric}: what is carried within an objective is not known."
+    )
+
+
+def objective(text: str) -> tuple[str | None, dict[str, Any]]:
+    """'METRIC < 0.8' -> the metric and at_most, '1.5x' -> None and times_usual, as `headroom` takes them.
+
+    Raises InputError for anything else.
+    """
+    metric, bound, written = (part.strip() for part in text.rpartition("<"))
     try:
-        value = float(written.removesuffix("x"))
+        value = float(written.lower().removeprefix("=").removesuffix("x"))
     except ValueError:
         value = np.nan
-    if not (np.isfinite(value) and value > 0):
+    if not (np.isfinite(value) and value > 0) or (bound and not metric):
         raise InputError(
-            f"{text!r:.40} is no objective.",
-            remedy="Write the highest response allowed, 0.8, or times its usual, 1.5x.",
+            f"{text!r:.80} is no objective.",
+            remedy="Write METRIC < 0.8 for the highest response allowed, or METRIC < 1.5x for times its usual.",
         )
-    return {"times_usual" if written.endswith("x") else "at_most": value}
+    return metric or None, {"times_usual" if written.lower().endswith("x") else "at_most": value}
 
 
 _Threshold = Callable[[Grid, Grid, str], np.ndarray]
@@ -132,10 +143,9 @@ def _objective(at_most: float | None, times_usual: float | None) -> _Threshold:
             return np.full(len(load.value), float(at_most))
         weeks, loads = folded(load, zone)
         _, answers = folded(response, zone)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a week without any value has no usual one
-            quiet = loads <= np.nanmedian(loads, axis=1, keepdims=True)
-            usual = np.nanmedian(np.where(quiet, answers, np.nan), axis=1)
+        middle = np.array([0.5])
+        quiet = loads <= row_quantiles(loads, middle)[0]
+        usual = row_quantiles(np.where(quiet, answers, np.nan), middle)[0][:, 0]
         week = (local(load.edges, zone) + MONDAY_US) // WEEK_US
         return np.asarray(times_usual * usual[week - weeks[0]])
 

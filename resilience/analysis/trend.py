@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .grid import MONDAY_US, WEEK_US, Grid, local
+from .selection import row_quantiles
 
 MIN_WEEKS = 26
 AHEAD = 13  # weeks ahead that the backtest looks
@@ -62,8 +63,11 @@ class Trend:
 
     def levels(self, week: np.ndarray, coefficients: np.ndarray | None = None) -> np.ndarray:
         """Expected level at each moment `week` (weeks since 1970 with fractions), per row of `coefficients`."""
-        beta = self.mean if coefficients is None else coefficients
-        return np.exp(beta @ _design(np.asarray(week, dtype=float), self.origin).T)
+        return np.exp(self.logs(week, self.mean if coefficients is None else coefficients))
+
+    def logs(self, week: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+        """Logarithms of `levels`."""
+        return np.asarray(coefficients @ _design(np.asarray(week, dtype=float), self.origin).T)
 
     def draws(self, n: int, seed: int) -> np.ndarray:
         """`n` draws (n, 6) of the coefficients, as wide as the backtest says."""
@@ -170,7 +174,7 @@ def _weekly(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _middle(share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean of the middle half of each column, and its error relative to it."""
-    low, high = np.nanquantile(share, [0.25, 0.75], axis=0)
+    low, high = row_quantiles(np.ascontiguousarray(share.T), np.array([0.25, 0.75]))[0].T
     inside = np.where((share >= low) & (share <= high), share, np.nan)
     middle, n = np.nanmean(inside, axis=0), (~np.isnan(share)).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):  # its error is 1.09 times that of a mean on a normal
@@ -258,7 +262,7 @@ def _with(
         rest = y - x @ mean
         centre = np.median(rest[kept])
         spread = max(1.4826 * float(np.median(np.abs(rest[kept] - centre))), 1e-6)
-        kept = np.abs(rest - centre) <= _FAR * spread
+        before, kept = (kept, rho, sigma), np.abs(rest - centre) <= _FAR * spread
         good = rest[kept]
         sigma = max(float(np.sqrt(good @ good / max(len(good) - len(prior), 1))), 1e-6)
         pair = np.diff(week[kept]) == 1
@@ -266,6 +270,9 @@ def _with(
         raw = float(first @ second / max(first @ first, 1e-12)) if len(first) > 8 else 0.0
         # biased low: Kendall, Note on bias in the estimation of autocorrelation, 1954
         rho = float(np.clip(raw + (1 + 4 * raw) / max(len(first), 1), 0.0, _MOST_RHO))
+        settled = abs(rho - before[1]) < 0.01 and abs(sigma - before[2]) < 0.01 * sigma
+        if settled and (kept == before[0]).all():
+            break
     return mean, cover, sigma, rho, kept
 
 

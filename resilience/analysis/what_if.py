@@ -24,11 +24,12 @@ class WhatIf:
     weeks replayed, times k); used (peak / capacity); state (holds, breaks, not known); n (intervals replayed), n_over (of
     them beyond the capacity); over_min_per_week, over_least, over_most (minutes beyond it in the median, the best and the
     worst week); worst_hour (hour of the local week that is beyond it most often, 0 is Monday 00:00); carries_times (the
-    most k at which nothing was beyond, of the load as it was); reason (why not known).
+    most k at which nothing was beyond, of the load as it was); reason (why not known). `times`: the k that was asked.
     """
 
     table: pd.DataFrame
     text: str
+    times: float
 
 
 def what_if(
@@ -82,7 +83,7 @@ def what_if(
     rank = table["state"].map(["breaks", "not known", "holds"].index)
     table = table.assign(rank=rank).sort_values(["rank", "used", "scope"], ascending=[True, False, True])
     table = table.drop(columns="rank").reset_index(drop=True)
-    return WhatIf(table, _text(table, metric, times, lost, instances, weeks))
+    return WhatIf(table, _text(table, metric, times, lost, instances, weeks), times)
 
 
 def _one(

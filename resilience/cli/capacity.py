@@ -24,18 +24,14 @@ _metric = click.option("--metric", help="Load metric [default: as `resilience ca
 
 def _learning(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that say what a service carries: known limits, and the objective that tells the others'."""
-    from ..views import LATENCY
-
-    response = click.option(
-        "--response", default=LATENCY, show_default=True, help="Metric that an objective is set for."
-    )
     goal = click.option(
         "--objective",
+        metavar="[METRIC<]BOUND",
         default="1.5x",
         show_default=True,
-        help="Highest response allowed, or times its usual: 0.8, 1.5x.",
+        help="Highest response allowed, 0.8, or times its usual, 1.5x; without METRIC of request p95.",
     )
-    return _limit(response(goal(_metric(command))))
+    return _limit(goal(_metric(command)))
 
 
 @click.command()
@@ -135,7 +131,6 @@ def windows(
 @reading
 def headroom(
     limits: tuple[str, ...],
-    response: str,
     objective: str,
     metric: str | None,
     horizon: int,
@@ -148,7 +143,7 @@ def headroom(
 
     store, zone = store_at(root), workspace_here().zone
     name, rows = _load(store, metric)
-    known, at_least, said = _carried(store, rows, name, response, objective, limits, zone)
+    known, at_least, said = _carried(store, rows, name, objective, limits, zone)
     out = views.left_out(store)
     found = analysis.exhaustion(
         rows, zone, metric=name, limits=known, at_least=at_least, exclude=out.spans, horizon_weeks=horizon
@@ -176,7 +171,7 @@ def headroom(
 )
 @reading
 def what_if(
-    limits: tuple[str, ...], response: str, objective: str, metric: str | None, times: float, lost: float,
+    limits: tuple[str, ...], objective: str, metric: str | None, times: float, lost: float,
     instances: tuple[str, ...], root: str | None, form: str,
 ) -> None:  # fmt: skip
     """What if one instance were gone, or the load were k times as high: the last eight ordinary weeks replayed."""
@@ -185,7 +180,7 @@ def what_if(
 
     store, zone = store_at(root), workspace_here().zone
     name, rows = _load(store, metric)
-    known, at_least, said = _carried(store, rows, name, response, objective, limits, zone)
+    known, at_least, said = _carried(store, rows, name, objective, limits, zone)
     out = views.left_out(store)
     found = analysis.what_if(
         rows, zone, metric=name, limits=known, at_least=at_least, times=times, lost=lost,
@@ -262,7 +257,6 @@ def _carried(
     store: Store,
     rows: pd.DataFrame,
     metric: str,
-    response: str,
     objective: str,
     limits: tuple[str, ...],
     zone: str,
@@ -272,9 +266,7 @@ def _carried(
     from ..analysis.movement import service_of
 
     given = _pairs("--limit", limits)
-    learned = views.headroom(store, rows, metric, response, objective, zone)
-    if learned is None:
-        return given, [], f"There is no series of {response}: only limits that you give are known."
+    learned = views.headroom(store, rows, metric, objective, zone)
     other = {
         scope: load
         for scope, load in learned.limits.items()
