@@ -31,13 +31,14 @@ STOCK = DAYS if os.environ.get("RESILIENCE_ACCEPTANCE") else 3  # of the same, s
 
 
 def twenty(space: workspace.Workspace) -> None:
-    """A store of DAYS GameDays that differ in name and level."""
+    """A store of DAYS GameDays that differ in name and level; each experiment is held on four of them."""
     tables: dict[str, list[pd.DataFrame]] = {}
     for i in range(DAYS):
         values = np.full(180, 0.5)
         values[60:80] = 2 + i
         for name, rows in worlds.gameday(worlds.series(values, scope=f"service:s{i}")).items():
             changed = {"gameday_id": f"day-{i:02}"} if "gameday_id" in rows else {}
+            changed |= {"experiment_key": f"experiment-{i % (DAYS // 4)}"} if "experiment_key" in rows else {}
             changed |= {"scope": f"service:s{i}"} if name == "experiment_probes" else {}
             tables.setdefault(name, []).append(rows.assign(**changed).astype(rows.dtypes))
     for name, parts in tables.items():

@@ -21,6 +21,7 @@ from .sources import (
     calendar,
     corrections_file,
     datadog,
+    dependency_verdicts,
     deployments,
     gamedays,
     graph,
@@ -92,6 +93,7 @@ def ingest(
     run.add_trackers(found["tracker"], kind)
     run.add_gamedays(found["gameday"])
     run.add_labels(found["labels"])
+    run.add_verdicts(found["verdicts"])
     run.add_graphs(found["graph"])
     run.add_deployments(found["deployments"])
     run.add_calendars(found["calendar"], zone)
@@ -142,6 +144,8 @@ def _kind(file: Path, mapping: Path | None, forced: str | None) -> str:
         return "settings"
     if file.name in calendar.NAMES:
         return "calendar"
+    if file.name == dependency_verdicts.NAME and file.parent.name == dependency_verdicts.FOLDER:
+        return "verdicts"
     if file.name == "root_cause.csv":
         return "labels"
     if file.parent.name == graph.FOLDER and file.suffix in graph.SUFFIXES:
@@ -330,6 +334,10 @@ class _Run:
             if rows is not None:
                 self._upsert("labels", rows)
 
+    def add_verdicts(self, files: Sequence[tuple[Path, Path]]) -> None:
+        """A file's verdicts replace those that it held before: a line taken out is taken back."""
+        self._replace("dependency_verdicts", "source_uri", files, dependency_verdicts.read)
+
     def add_graphs(self, files: Sequence[tuple[Path, Path]]) -> None:
         """A file's calls and services replace those that it held before."""
         for i, (path, anchor) in enumerate(files):
@@ -353,11 +361,17 @@ class _Run:
 
     def add_calendars(self, files: Sequence[tuple[Path, Path]], zone: str) -> None:
         """A file's entries replace those that it held before."""
+        self._replace("calendar", "source", files, partial(calendar.read, zone=zone))
+
+    def _replace(
+        self, table: str, column: str, files: Sequence[tuple[Path, Path]], read: Callable[..., pd.DataFrame]
+    ) -> None:
+        """What `read` makes of each file (path, name in the store) instead of the rows whose `column` has that name."""
         for path, anchor in files:
             uri = path.resolve().relative_to(anchor).as_posix()
-            rows = self._guarded(path, anchor, partial(calendar.read, path, uri, zone))
+            rows = self._guarded(path, anchor, partial(read, path, uri))
             if rows is not None:
-                self._upsert("calendar", rows, "source", [uri])
+                self._upsert(table, rows, column, [uri])
 
     def add_series(self, files: Sequence[tuple[Path, Path, str]], mapping: Path | None) -> None:
         batch: list[pd.DataFrame] = []

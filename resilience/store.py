@@ -63,10 +63,16 @@ class Commit:
 class Store:
     """Tables of `schema.TABLES` under `root`; `versions` pins the tables it names to one version each."""
 
-    def __init__(self, root: str | Path, versions: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        versions: Mapping[str, int] | None = None,
+        *,
+        absent: Iterable[str] = (),
+    ) -> None:
         self.root = str(root)
         self._pinned = dict(versions or {})
-        self._absent: frozenset[str] = frozenset()
+        self._absent = frozenset(absent)  # read as empty, whatever was written since
         self._at: dict[str, DeltaTable] = {}  # of pinned tables, which do not change
         self._kept: dict[str, pd.DataFrame] = {}
 
@@ -294,8 +300,8 @@ class Store:
     def pinned(self) -> Store:
         """The same store, every existing table pinned to its present version; one that is made later stays absent."""
         found = {table: delta for table in schema.TABLES if (delta := self._reading(table)) is not None}
-        same = Store(self.root, {table: delta.version() for table, delta in found.items()})
-        same._absent = frozenset(schema.TABLES) - found.keys()
+        versions = {table: delta.version() for table, delta in found.items()}
+        same = Store(self.root, versions, absent=schema.TABLES.keys() - found.keys())
         same._at = found
         if same._pinned == self._pinned:  # what was read then still stands
             same._kept = self._kept

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -15,7 +11,8 @@ import pandas as pd
 from . import schema
 from .analysis import blast_radius, calendar, corrections, linking, reach, roles
 from .errors import InputError
-from .store import Store, content_hash
+from .kept import kept
+from .store import Store
 
 if TYPE_CHECKING:
     from .analysis.headroom import Headroom
@@ -37,8 +34,10 @@ _REPORT_TABLES = {
         "actions",
         "corrections",
         "service_edges",
+        "services",
         "slo_history",
         "calendar",
+        "dependency_verdicts",
         *schema.GAMEDAY_TABLES,
     ),
     "capacity": (
@@ -48,10 +47,16 @@ _REPORT_TABLES = {
 }  # fmt: skip
 
 
+_GAMEDAY_READS = ("incidents", "incident_links", "incident_services", "labels", "corrections")
+
+
 def open_store(root: str, versions: str = "{}") -> Store:
-    """The store at `root`, pinned to `versions` (JSON: table -> version); '{}' pins each to the newest there is now."""
+    """The store at `root`, pinned to `versions` (JSON: table -> version); '{}' pins each to the newest there is now.
+
+    A table that is not named was not there, or is not read, when the report was made: it is empty.
+    """
     given = json.loads(versions)
-    return Store(root, given) if given else Store(root).pinned()
+    return Store(root, given, absent=schema.TABLES.keys() - given.keys()) if given else Store(root).pinned()
 
 
 def table(store: Store, name: str, **chosen: Any) -> pd.DataFrame:
@@ -177,7 +182,7 @@ def onsets(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
     """
     services = store.load("incident_services")
     read = pd.DataFrame({"version": [store.version("series") or -1]})
-    kept = [
+    parts = [
         rows[["incident_id", "started_at", "detected_at"]],
         services,
         read,
@@ -189,7 +194,7 @@ def onsets(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
 
         return anchors.of_incidents(rows, services, _anchoring(store)).table
 
-    return _kept(store, "onsets", kept, made)
+    return kept(store, "onsets", parts, made)
 
 
 def _anchoring(store: Store) -> pd.DataFrame:
@@ -260,10 +265,10 @@ def gameday_tables(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
     if tables["gamedays"].empty:
         known = ", ".join(store.load("gamedays")["gameday_id"]) or "none"
         raise InputError(f"There is no GameDay {gameday_id!r} in the store.", remedy=f"GameDays: {known}.")
-    return {**tables, "series": _watched(store, tables["experiment_probes"], tables["experiments"])}
+    return {**tables, "series": watched(store, tables["experiment_probes"], tables["experiments"])}
 
 
-def _watched(store: Store, probes: pd.DataFrame, ran: pd.DataFrame) -> pd.DataFrame:
+def watched(store: Store, probes: pd.DataFrame, ran: pd.DataFrame) -> pd.DataFrame:
     """Series of the probes and backlogs of GameDays, around the faults of each."""
     spans = [span for _, day in ran.groupby("gameday_id") if (span := _span(day)) is not None]
     metrics = set(probes["metric"]) | set(ran["backlog_metric"].dropna())
@@ -321,8 +326,8 @@ def gameday_context(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
         **found,
         "series": pd.concat(
             [
-                _services_around(store, ran[ran["gameday_id"] == gameday_id]),
-                _watched(
+                services_around(store, ran[ran["gameday_id"] == gameday_id]),
+                watched(
                     store, probes[probes["gameday_id"].isin(repeats)], ran[ran["gameday_id"].isin(repeats)]
                 ),
             ],
@@ -335,7 +340,8 @@ def gameday_context(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
     }
 
 
-def _services_around(store: Store, ran: pd.DataFrame) -> pd.DataFrame:
+def services_around(store: Store, ran: pd.DataFrame) -> pd.DataFrame:
+    """Fine series of every service from some hours before the first fault of `ran` (experiments of one day) to its end."""
     span = _span(ran)
     if span is None:
         return schema.frame("series")
@@ -364,54 +370,36 @@ def _surprises(store: Store, day: str, edges: pd.DataFrame, real: pd.DataFrame) 
     ran, targets = (
         table(store, name, where={"gameday_id": [day]}) for name in ("experiments", "experiment_targets")
     )
-    near = _services_around(store, ran)
+    near = services_around(store, ran)
 
     def made() -> pd.DataFrame:
         found = blast_radius.radius(ran, targets, reach.reach(ran, near, real), edges)
         return blast_radius.surprise_edges(found, targets).assign(gameday_id=day)
 
-    return _kept(store, "surprises", [ran, targets, near, edges, real], made)
+    return kept(store, "surprises", [ran, targets, near, edges, real], made)
 
 
 def classes(store: Store) -> pd.DataFrame:
-    """Real incidents with `failure_class`, the likeliest or `unknown`: incident_id, started_at, detected_at, services.
-
-    Classifying takes seconds and every GameDay page asks for it, so the answer is kept beside a store on disk, under a
-    name made from all it depends on.
-    """
-    rows, given = incidents(store, kind="real"), labels(store)
+    """Real incidents with `failure_class`, the likeliest or `unknown`: incident_id, started_at, detected_at, services."""
+    rows = incidents(store, kind="real")
     columns = ["incident_id", "started_at", "detected_at", "services", "failure_class"]
+    found = classified(store, rows, labels(store))[0][["incident_id", "failure_class"]]
+    return rows.merge(found, on="incident_id")[columns]
+
+
+def classified(store: Store, rows: pd.DataFrame, given: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Table and sentence of `causes.classify`: it takes seconds and many pages ask for it, so it is kept."""
 
     def made() -> pd.DataFrame:
         from .analysis import causes
 
-        found = causes.classify(rows, given).table[["incident_id", "failure_class"]]
-        return rows.merge(found, on="incident_id")[columns]
+        found = causes.classify(rows, given)
+        table = found.table.copy(deep=False)
+        table.attrs["text"] = found.text
+        return table
 
-    return _kept(store, "classes", [rows, given], made)
-
-
-def _kept(
-    store: Store, name: str, made_from: list[pd.DataFrame], made: Callable[[], pd.DataFrame]
-) -> pd.DataFrame:
-    """What `made` returns, kept in a file whose name is made from the tables and the analyses that it depends on."""
-    root = Path(store.root)
-    if "://" in store.root or not os.access(root, os.W_OK):
-        return made()
-    code = Path(__file__).parent
-    parts = [content_hash(part) for part in made_from]
-    files = sorted(p for p in (code / "analysis").iterdir() if p.suffix in (".py", ".yml"))
-    parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
-    kept = root / "_kept" / f"{name}-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:32]}.parquet"
-    if not kept.is_file():
-        rows = made()
-        kept.parent.mkdir(exist_ok=True)
-        part = kept.with_name(
-            f"{kept.name}.{os.getpid()}-{threading.get_ident()}.part"
-        )  # reports run side by side
-        rows.to_parquet(part)
-        part.replace(kept)
-    return pd.read_parquet(kept)
+    found = kept(store, "classes", [rows, given], made)
+    return found, str(found.attrs["text"])
 
 
 def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) -> dict[str, pd.DataFrame]:
@@ -425,13 +413,18 @@ def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) ->
             )
             for name in own
         }
-        read = {name: store.load(name) for name in ("incidents", "incident_links", "labels", "corrections")}
+        read = {name: store.load(name) for name in _GAMEDAY_READS}
         return {**near, **both, **read}
     tables = {name: store.load(name) for name in _REPORT_TABLES[notebook]}
     if parameters.get("anchored"):
         tables |= {"series": _anchoring(store), "incident_services": store.load("incident_services")}
-    if notebook == "next_experiments" and (usual := traffic(store, REQUESTS)):
-        tables["series"] = series_at(store, *usual)
+    if notebook == "next_experiments":
+        usual = traffic(store, REQUESTS)
+        rows = [schema.frame("series") if usual is None else series_at(store, *usual)]
+        rows += [services_around(store, ran) for _, ran in tables["experiments"].groupby("gameday_id")]
+        tables["series"] = pd.concat(rows, ignore_index=True).drop_duplicates(
+            list(schema.key("series")), ignore_index=True
+        )
     if notebook == "capacity":
         from .analysis import headroom as carried
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -194,6 +195,30 @@ def test_an_unknown_parameter_is_an_error_that_names_the_known_ones(made: worksp
     wrong = render.Job(job.report_id, job.title, job.notebook, {**job.parameters, "gameday": "x"})
     with pytest.raises(InputError, match=r"no parameter gameday\..*gameday_id"):
         render.render(wrong, Store(made.store), made, force=True)
+
+
+@pytest.mark.parametrize(
+    "name", ["gameday", "failure_classes", "time_to_restore", "capacity", "next_experiments"]
+)
+def test_a_notebook_reads_no_table_that_its_provenance_leaves_out(
+    made: workspace.Workspace, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    store, read = Store(made.store).pinned(), set()
+    load = Store.load
+    monkeypatch.setattr(Store, "load", lambda self, table, **kw: read.add(table) or load(self, table, **kw))
+    (job,) = (job for job in render.jobs(store, made) if job.notebook == name)
+    read.clear()
+    named = views.report_tables(name, job.parameters, store)
+    assert read <= named.keys() | {"corrections"}
+    read.clear()
+    about = {"store": made.store, "versions": "{}", **job.parameters}
+    space: dict = {}
+    for cell in nbformat.read(made.notebook(name), as_version=4).cells:
+        if cell.cell_type == "code":
+            exec(cell.source, space)
+            space |= about if "parameters" in cell.metadata.get("tags", []) else {}
+    assert read
+    assert read <= named.keys()
 
 
 @pytest.mark.parametrize("wanted", ["../../x", "", "day/../day", "nowhere"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,7 @@ from . import (
     steady_state,
 )
 from .detection import Detection
-from .steady_state import MIN_COVERAGE as MIN_COVERAGE
-from .steady_state import VERDICTS as VERDICTS
-from .steady_state import fault_window as fault_window
-from .steady_state import finest as finest
+from .steady_state import VERDICTS, fault_window
 
 DIGITS = 6  # significant ones of every published number
 
@@ -83,11 +81,11 @@ class GameDayResult:
     def surprise_edges(self) -> pd.DataFrame:
         return blast_radius.surprise_edges(self.blast, self.tables["experiment_targets"])
 
-    @property
+    @cached_property
     def outcomes(self) -> pd.DataFrame:
         return outcomes.card(self)
 
-    @property
+    @cached_property
     def brief(self) -> briefing.Briefing:
         teams = self.tables["gameday_scores"]["team"].nunique()
         return briefing.brief(self.gameday, self.table, self.tables["gameday_notes"], self.people, teams)
@@ -274,11 +272,7 @@ def _history(experiments: pd.DataFrame, others: Sequence[Mapping[str, pd.DataFra
                  ", ".join(sorted(targets)), verdict, row.outcome, rehearsal.minutes(row, events)["mitigated_min"],
                  row.planned_min, rehearsal.fallback(row)["fallback"])
             )  # fmt: skip
-    found = (
-        pd.DataFrame(rows, columns=_HISTORY)
-        if rows
-        else pd.DataFrame({c: pd.Series(dtype=object) for c in _HISTORY})
-    )
+    found = pd.DataFrame(rows, columns=_HISTORY)
     return _rounded(found.sort_values(["experiment_key", "held_on"], ignore_index=True))
 
 

@@ -5,7 +5,7 @@ Nothing is decided by data that is not there: a probe without enough points make
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ _WINDOW_COLUMNS = [
     "experiment_key", "probe", "metric", "scope", "unit", "statistic", "low", "high", "window", "value", "n", "n_expected",
     "within",
 ]  # fmt: skip
-NO_WINDOWS = pd.DataFrame({name: pd.Series(dtype=object) for name in _WINDOW_COLUMNS})
+NO_WINDOWS = pd.DataFrame(columns=list(_WINDOW_COLUMNS))
 
 
 def windows(experiment: Any, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -66,8 +66,8 @@ def windows(experiment: Any, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame
     for probe in wanted.itertuples():
         points = finest(tables["series"], probe.metric, probe.scope)
         unit = points["unit"].iloc[0] if len(points) else None
-        for window, (start, end) in spans.items():
-            value, n, expected = _measure(points, start, end, probe.statistic)
+        measured = _measured(points, list(spans.values()), probe.statistic)
+        for window, (value, n, expected) in zip(WINDOWS, measured, strict=True):
             low_ok = pd.isna(probe.low) or value >= probe.low
             high_ok = pd.isna(probe.high) or value <= probe.high
             within = None if np.isnan(value) else bool(low_ok and high_ok)
@@ -76,17 +76,24 @@ def windows(experiment: Any, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame
     return pd.DataFrame(rows, columns=_WINDOW_COLUMNS).astype({"within": object})
 
 
-def _measure(points: pd.DataFrame, start: Any, end: Any, statistic: str) -> tuple[float, int, int]:
-    """Statistic over the intervals that lie wholly within [start, end), how many hold a value, how many could."""
+def _measured(
+    points: pd.DataFrame, spans: Sequence[tuple[pd.Timestamp, pd.Timestamp]], statistic: str
+) -> list[tuple[float, int, int]]:
+    """Per span: statistic over the intervals wholly within [start, end), how many hold a value, how many could."""
     if points.empty:
-        return float("nan"), 0, 0
+        return [(float("nan"), 0, 0)] * len(spans)
     interval = pd.Timedelta(seconds=float(points["interval_s"].iloc[0]))
-    inside = points[(points["at"] >= start) & (points["at"] + interval <= end)]
-    values = inside["value"].dropna().to_numpy()
-    expected = max(len(inside), int((end - start) / interval) - 1, 1)
-    enough = len(values) >= (expected if statistic == "sum" else MIN_COVERAGE * expected)
-    value = float(_STATISTICS[statistic](values)) if enough and len(values) else float("nan")
-    return value, len(values), expected
+    at, values = points["at"].dt.as_unit("us").astype("int64").to_numpy(), points["value"].to_numpy()
+    found = []
+    for start, end in spans:
+        first, last = (moment.value // 1000 for moment in (start, end - interval))
+        inside = values[(at >= first) & (at <= last)]
+        known = inside[~np.isnan(inside)]
+        expected = max(len(inside), int((end - start) / interval) - 1, 1)
+        enough = len(known) >= (expected if statistic == "sum" else MIN_COVERAGE * expected)
+        value = float(_STATISTICS[statistic](known)) if enough and len(known) else float("nan")
+        found.append((value, len(known), expected))
+    return found
 
 
 def verdict(experiment: Any, probes: pd.DataFrame) -> tuple[str, str]:
@@ -97,27 +104,37 @@ def verdict(experiment: Any, probes: pd.DataFrame) -> tuple[str, str]:
         return "inconclusive", "Nobody recorded when the fault started."
     if probes.empty:
         return "inconclusive", "No steady-state probe was written for it, so there is nothing to compare."
-    within = {window: rows.set_index("probe")["within"] for window, rows in probes.groupby("window")}
+    unknown, outside = (
+        {window: _probes(probes, window, state) for window in WINDOWS} for state in (None, False)
+    )
     for window in ("before", "during"):
-        unknown = within[window][within[window].isna()]
-        if len(unknown) and not (window == "during" and (within["during"] == False).any()):  # noqa: E712
-            return "inconclusive", f"Too little data {window} the fault for: {', '.join(unknown.index)}."
-    unsteady = within["before"][within["before"] == False]  # noqa: E712
-    if len(unsteady):
-        return "inconclusive", f"Already outside its limits before the fault: {', '.join(unsteady.index)}."
-    left = within["during"][within["during"] == False]  # noqa: E712
-    if len(left):
-        return "deviated", f"Left its limits during the fault: {', '.join(left.index)}."
-    late = within["after"][within["after"] == False]  # noqa: E712
-    if len(late):
-        return "deviated", f"Held during the fault, outside its limits afterwards: {', '.join(late.index)}."
-    unknown = within["after"][within["after"].isna()]
-    if len(unknown):
+        if unknown[window] and not (window == "during" and outside["during"]):
+            return "inconclusive", f"Too little data {window} the fault for: {', '.join(unknown[window])}."
+    if outside["before"]:
+        return "inconclusive", f"Already outside its limits before the fault: {', '.join(outside['before'])}."
+    if outside["during"]:
+        return "deviated", f"Left its limits during the fault: {', '.join(outside['during'])}."
+    if outside["after"]:
+        return (
+            "deviated",
+            f"Held during the fault, outside its limits afterwards: {', '.join(outside['after'])}.",
+        )
+    if unknown["after"]:
         return (
             "inconclusive",
-            f"Held during the fault; too little data afterwards for: {', '.join(unknown.index)}.",
+            f"Held during the fault; too little data afterwards for: {', '.join(unknown['after'])}.",
         )
     return "held", "Every probe stayed within its limits before, during and after the fault."
+
+
+def _probes(probes: pd.DataFrame, window: str, within: bool | None) -> list[str]:
+    """Names of the probes whose `within` in `window` is as given."""
+    rows = zip(probes["probe"], probes["window"], probes["within"], strict=True)
+    return [
+        probe
+        for probe, of, found in rows
+        if of == window and (pd.isna(found) if within is None else found == within)
+    ]
 
 
 def by_window(probes: pd.DataFrame) -> dict[str, str]:

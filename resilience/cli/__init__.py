@@ -8,7 +8,20 @@ import click
 
 from .. import __version__
 from ..errors import InputError
-from . import archive, capacity, causes, evaluate, gameday, plan, records, reports, series, start, times
+from . import (
+    archive,
+    capacity,
+    causes,
+    evaluate,
+    experiments,
+    gameday,
+    plan,
+    records,
+    reports,
+    series,
+    start,
+    times,
+)
 
 
 class _Refusal(click.ClickException):
@@ -60,6 +73,6 @@ for _command in (
     capacity.capacity, capacity.headroom, capacity.what_if, capacity.forecast, capacity.windows, capacity.impact,
     series.onsets, series.dependencies, series.roots,
     gameday.gameday, reports.render, reports.verify,
-    plan.ledger, plan.plan, plan.probe, plan.confirm, evaluate.evaluate, docs,
+    plan.ledger, plan.plan, experiments.probe, experiments.confirm, evaluate.evaluate, docs,
 ):  # fmt: skip
     main.add_command(_command)

@@ -24,7 +24,11 @@ class WarmEngine(NBClientEngine):
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> Any:
         with tempfile.TemporaryDirectory(prefix="resilience-") as sockets:
-            ours = {"kernel_manager_class": kernels.manager(), "config": kernels.private(sockets)}
+            ours = {
+                "kernel_manager_class": kernels.manager(),
+                "config": kernels.private(sockets),
+                "shutdown_kernel": "immediate",  # it holds nothing that an orderly end would keep
+            }
             write, nb_man.save = nb_man.save, lambda **_: None
             try:
                 return super().execute_managed_notebook(nb_man, kernel_name, **{**ours, **kwargs})

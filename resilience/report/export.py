@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
+_exporting = threading.Lock()  # reports are made side by side, by one exporter
 HTML = Path(str(resources.files("resilience.report"))) / "html"
 
 
@@ -31,26 +33,9 @@ class Page:
 
 def to_html(notebook: Any, page: Page) -> str:
     """The page as text. Scripts may run only if the page's own policy names their hash."""
-    from nbconvert import HTMLExporter
-    from nbconvert.utils.base import NbConvertBase
-    from traitlets.config import Config
-
     script = (HTML / "draw.js").read_text(encoding="utf-8").strip()
     figures = sum(
         PLOTLY_MIME in output.get("data", {}) for c in notebook.cells for output in c.get("outputs", [])
-    )
-    config = Config()
-    config.NbConvertBase.display_data_priority = [PLOTLY_MIME, *NbConvertBase.display_data_priority.default()]
-    exporter = HTMLExporter(
-        config=config,
-        template_name="html",
-        template_file="index.html.j2",
-        extra_template_basedirs=[str(HTML.parent)],
-        filters={"figure_id": _figure_id, "figure_json": _figure_json},
-        exclude_input=True,
-        exclude_input_prompt=True,
-        exclude_output_prompt=True,
-        exclude_anchor_links=True,
     )
     policy = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     about = {
@@ -61,8 +46,31 @@ def to_html(notebook: Any, page: Page) -> str:
         "figures": figures,
         "plotly": _plotly() if figures else "",
     }
-    html, _ = exporter.from_notebook_node(notebook, resources={"page": about})
+    with _exporting:
+        html, _ = _exporter().from_notebook_node(notebook, resources={"page": about})
     return "\n".join(line.rstrip() for line in str(html).splitlines() if line.strip()) + "\n"
+
+
+@cache
+def _exporter() -> Any:
+    """nbconvert's, made once: it compiles its templates anew for each, which costs as much as a page."""
+    from nbconvert import HTMLExporter
+    from nbconvert.utils.base import NbConvertBase
+    from traitlets.config import Config
+
+    config = Config()
+    config.NbConvertBase.display_data_priority = [PLOTLY_MIME, *NbConvertBase.display_data_priority.default()]
+    return HTMLExporter(
+        config=config,
+        template_name="html",
+        template_file="index.html.j2",
+        extra_template_basedirs=[str(HTML.parent)],
+        filters={"figure_id": _figure_id, "figure_json": _figure_json},
+        exclude_input=True,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        exclude_anchor_links=True,
+    )
 
 
 @cache

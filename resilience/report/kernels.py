@@ -8,6 +8,7 @@ platform cannot fork, papermill's ordinary kernel is used.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -17,12 +18,16 @@ import time
 import types
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
+from queue import Empty
 from typing import Any
 
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets.config import Config
+
+from .panels import ROOT_VARIABLE
 
 _READY_SECONDS = 60
 _starting = threading.Lock()
@@ -30,9 +35,7 @@ _starting = threading.Lock()
 
 def manager() -> type[AsyncKernelManager]:
     """Class of the kernel manager to run notebooks with on this platform."""
-    return (
-        WarmKernelManager if "forkserver" in multiprocessing.get_all_start_methods() else AsyncKernelManager
-    )
+    return WarmKernelManager if "forkserver" in multiprocessing.get_all_start_methods() else PageKernelManager
 
 
 def private(folder: str) -> Config:
@@ -42,8 +45,48 @@ def private(folder: str) -> Config:
     return Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
 
 
-class WarmKernelManager(AsyncKernelManager):
+class PageKernelManager(AsyncKernelManager):
+    """Manager of kernels whose outputs become a page under reports/NAME/: links in it are made for that place."""
+
+    async def start_kernel(self, **kwargs: Any) -> None:  # type: ignore[override]
+        env = {**(kwargs.pop("env", None) or os.environ), ROOT_VARIABLE: "../.."}
+        await super().start_kernel(env=env, **kwargs)
+
+
+class WarmClient(AsyncKernelClient):
+    """A client that is ready once its kernel says so; the stock one listens until 0.2 s were silent."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Returns when the kernel has answered and its news of that answer arrived. Raises RuntimeError if it does not."""
+        until = time.monotonic() + (timeout or float("inf"))
+        while True:
+            asked = self.kernel_info()
+            with contextlib.suppress(Empty):
+                while (reply := await self.shell_channel.get_msg(timeout=1))["parent_header"][
+                    "msg_id"
+                ] != asked:
+                    pass
+                while not _idle_after(await self.iopub_channel.get_msg(timeout=1), asked):
+                    pass
+                self._handle_kernel_info_reply(reply)
+                return
+            if not await self.is_alive():
+                raise RuntimeError("The kernel died before it was ready.")
+            if time.monotonic() > until:
+                raise RuntimeError(f"The kernel was not ready within {timeout:g} s.")
+
+
+def _idle_after(message: Mapping[str, Any], asked: str) -> bool:
+    return (
+        message["content"].get("execution_state") == "idle"
+        and message["parent_header"].get("msg_id") == asked
+    )
+
+
+class WarmKernelManager(PageKernelManager):
     """Manager of kernels that are forked; its kernelspec lives here and need not be installed."""
+
+    client_class = f"{__name__}.WarmClient"
 
     @property
     def kernel_spec(self) -> KernelSpec:
@@ -64,6 +107,12 @@ class ForkedProvisioner(LocalProvisioner):
     """Starts a kernel as a fork; everything after the start is what a local process does."""
 
     process: Any = None  # a _Forked where the base class has a Popen
+
+    async def kill(self, restart: bool = False) -> None:
+        """End the kernel at once, and return when it has ended."""
+        await super().kill(restart)
+        if self.process is not None:
+            await asyncio.to_thread(self.process.wait)
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Fork a kernel with the arguments of `cmd`, in `cwd` with `env`; returns once its sockets are bound."""

@@ -11,8 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from .. import __version__, views
 from ..store import Store, content_hash
+from . import digests
 
 FILE = "provenance.json"
 _LIBRARIES = ("matplotlib", "nbconvert", "numpy", "pandas", "plotly", "scikit-learn", "scipy")
@@ -24,6 +27,7 @@ def describe(
     """Inputs of a report: data by content, versions of `store`, parameters, notebook, code, libraries.
 
     `inputs` is the hash of all of them but the version numbers: a store built again has others for the same rows.
+    `digests` tell later which row moved.
     """
     tables = views.report_tables(notebook.stem, parameters, store)
     about: dict[str, Any] = {
@@ -38,17 +42,26 @@ def describe(
     }
     inputs = sha256(json.dumps(about, sort_keys=True).encode())
     versions = {name: number for name, number in store.versions().items() if name in tables}
-    return {**about, "inputs": inputs, "versions": versions}
+    kept = {name: digests.of(name, rows) for name, rows in tables.items()}
+    return {**about, "inputs": inputs, "versions": versions, "digests": kept}
 
 
-def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between two provenances, in words; empty where a report made from one is one of the other."""
+def changed(
+    old: Mapping[str, Any], new: Mapping[str, Any], tables: Mapping[str, pd.DataFrame] | None = None
+) -> list[str]:
+    """What differs between two provenances, in words; empty where a report made from one is one of the other.
+
+    `tables`, those that `new` describes, let it name the rows.
+    """
     found = []
     before, after = old.get("tables", {}), new["tables"]
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) != after.get(name):
             rows = [str(t[name]["rows"]) if name in t else "none" for t in (before, after)]
-            found.append(f"data: {name} ({' rows, now '.join(rows)} rows)")
+            said = f"data: {name} ({' rows, now '.join(rows)} rows)"
+            if tables and name in tables and name in old.get("digests", {}):
+                said += f", {digests.moved(name, old['digests'][name], tables[name])}"
+            found.append(said)
     for part in ("parameters", "libraries"):
         for name in sorted(old.get(part, {}).keys() | new[part].keys()):
             values = (old.get(part, {}).get(name), new[part].get(name))
@@ -69,17 +82,26 @@ def read(folder: Path) -> dict[str, Any] | None:
     """Provenance of the report in `folder`; None where there is none that can be read."""
     try:
         found = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and {"inputs", "outputs", "versions"} <= found.keys() else None
+    wanted = {"inputs": str, "outputs": dict, "versions": dict}
+    fits = isinstance(found, dict) and all(isinstance(found.get(name), kind) for name, kind in wanted.items())
+    return found if fits else None
 
 
 def altered(folder: Path, made: Mapping[str, Any]) -> list[str]:
     """Files of a report that are not as they were made."""
+
+    def digest(name: str) -> str | None:
+        try:
+            return sha256((folder / name).read_bytes())
+        except (OSError, ValueError):  # gone, or a name that no file can have
+            return None
+
     return [
         name
-        for name, digest in sorted(made["outputs"].items())
-        if not (folder / name).is_file() or sha256((folder / name).read_bytes()) != digest
+        for name, made_as in sorted(made["outputs"].items())
+        if digest(name) != made_as or made_as is None
     ]
 
 

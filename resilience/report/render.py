@@ -11,14 +11,18 @@ import ctypes
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from .. import __version__, views
 from ..errors import InputError
+from ..files import write_whole
 from ..store import Store
 from ..workspace import Workspace
 from . import companions, provenance
@@ -128,7 +132,7 @@ def render(
     final = workspace.reports / job.report_id
     notebook = workspace.notebook(job.notebook)
     about = provenance.describe(job.report_id, job.title, notebook, job.parameters, store)
-    stale = _stale(final, about)
+    stale = _stale(final, about, lambda: views.report_tables(notebook.stem, job.parameters, store))
     if not force and not stale:
         return Rendered(job.report_id, "unchanged", final / "report.html")
     with staging(final) as folder:
@@ -160,22 +164,38 @@ def make(
     notebook: Path, about: dict[str, Any], store: Store, folder: Path, *, seconds: int = CELL_SECONDS
 ) -> tuple[str, str]:
     """Write the files of a report into `folder`; the page, and the error that stopped the notebook, if any."""
-    executed, error = _execute(notebook, about["parameters"], store, folder, seconds)
+    executed, error = _execute(notebook, _given(about), store, folder, seconds)
     page = Page(about["title"], notebook.name, __version__, about["parameters"], about["tables"], error)
     html = to_html(executed, page)
     if not error:
-        _write(folder / "report.html", html)
-        _write(folder / "report.ipynb", _dump(executed))
+        write_whole(folder / "report.html", html)
+        write_whole(folder / "report.ipynb", _dump(executed))
         result = _result(executed)
-        _write(folder / "result.json", _dump(result))
+        write_whole(folder / "result.json", _dump(result))
         for name, content in companions.beside(result).items():
-            _write(folder / name, content)
+            write_whole(folder / name, content)
         outputs = {path.name: provenance.sha256(path.read_bytes()) for path in sorted(folder.iterdir())}
-        _write(folder / provenance.FILE, _dump({**about, "outputs": outputs}))
+        write_whole(folder / provenance.FILE, _dump({**about, "outputs": outputs}))
     return html, error
 
 
-def _stale(final: Path, about: Mapping[str, Any]) -> tuple[str, ...]:
+def numbers(
+    notebook: Path, about: dict[str, Any], store: Store, *, seconds: int = CELL_SECONDS
+) -> tuple[dict[str, Any], str]:
+    """What a report would hold in its result.json, without making its page; and the error, if any."""
+    with tempfile.TemporaryDirectory() as folder:
+        executed, error = _execute(notebook, _given(about), store, Path(folder), seconds)
+    return _result(executed), error
+
+
+def _given(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of the notebook: those of the report, and the versions of the tables that it reads."""
+    return {"versions": json.dumps(about["versions"], sort_keys=True), **about["parameters"]}
+
+
+def _stale(
+    final: Path, about: Mapping[str, Any], tables: Callable[[], Mapping[str, pd.DataFrame]]
+) -> tuple[str, ...]:
     """Why the report must be made; nothing where it stands as it was made, from these inputs."""
     made = provenance.read(final)
     if made is None:
@@ -183,7 +203,9 @@ def _stale(final: Path, about: Mapping[str, Any]) -> tuple[str, ...]:
     if (final / "failure.html").exists():
         return ("the last render failed",)
     altered = tuple(f"{name} was altered" for name in provenance.altered(final, made))
-    return altered or (tuple(provenance.changed(made, about)) if made["inputs"] != about["inputs"] else ())
+    if altered or made["inputs"] == about["inputs"]:
+        return altered
+    return tuple(provenance.changed(made, about, tables()))
 
 
 def _execute(
@@ -197,7 +219,7 @@ def _execute(
     from . import engine
 
     known = papermill.inspect_notebook(str(notebook))
-    given = {"store": ".", "versions": json.dumps(store.versions(), sort_keys=True), **parameters}
+    given = {"store": ".", **parameters}
     missing = sorted(set(given) - set(known))
     if missing:
         raise InputError(
@@ -314,14 +336,8 @@ def _abandoned(reports: Path) -> Iterator[Path]:
 def _write_failure(final: Path, html: str, error: str) -> None:
     """Leave the error beside the last good report, if there is one."""
     final.mkdir(parents=True, exist_ok=True)
-    _write(final / "failure.html", html)
-    _write(final / "failure.json", _dump({"error": error}))
-
-
-def _write(path: Path, content: str | bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content.encode() if isinstance(content, str) else content)
-    part.replace(path)
+    write_whole(final / "failure.html", html)
+    write_whole(final / "failure.json", _dump({"error": error}))
 
 
 def _dump(value: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import schema, views
 from ..errors import InputError
 from ..store import Store
 from ..workspace import Workspace
@@ -43,7 +44,9 @@ def verify(folder: Path, workspace: Workspace, root: str) -> Verified:
     notebook = workspace.notebook(Path(made["notebook"]["name"]).stem)
     store, gone = _as_recorded(Store(root), made)
     now = provenance.describe(made["report"], made["title"], notebook, made["parameters"], store)
-    moved = provenance.changed(made, now) if made["inputs"] != now["inputs"] else []
+    moved: list[str] = []
+    if made["inputs"] != now["inputs"]:
+        moved = provenance.changed(made, now, views.report_tables(notebook.stem, made["parameters"], store))
     findings += [f"{what} is not what it was made from" for what in moved]
     if gone:
         data = (
@@ -53,7 +56,7 @@ def verify(folder: Path, workspace: Workspace, root: str) -> Verified:
         )
         findings = [f"version {n} of {table} is gone; {data}" for table, n in gone.items()] + findings
     if not any(m.startswith(("notebook", "taxonomy", "code", "data", "parameters")) for m in moved):
-        findings += _remade(folder, notebook, now, store)
+        findings += _remade(folder, notebook, now, store, made["versions"])
     return Verified("gone" if gone else "differs" if findings else "identical", tuple(findings))
 
 
@@ -66,11 +69,14 @@ def _as_recorded(newest: Store, made: dict[str, Any]) -> tuple[Store, dict[str, 
             kept[table] = number
         except InputError:
             gone[table] = number
-    return Store(newest.root, {**newest.versions(), **kept}), gone
+    absent = made["tables"].keys() & schema.TABLES.keys() - made["versions"].keys()
+    return Store(newest.root, {**newest.versions(), **kept}, absent=absent), gone
 
 
-def _remade(folder: Path, notebook: Path, about: dict[str, Any], store: Store) -> list[str]:
-    """How the files in `folder` differ from the report made now."""
+def _remade(
+    folder: Path, notebook: Path, about: dict[str, Any], store: Store, versions: dict[str, int]
+) -> list[str]:
+    """How the files in `folder` differ from the report made now, beside the numbers of versions that are gone."""
     with tempfile.TemporaryDirectory() as name:
         fresh = Path(name)
         _, error = make(notebook, about, store, fresh)
@@ -79,6 +85,9 @@ def _remade(folder: Path, notebook: Path, about: dict[str, Any], store: Store) -
         findings: list[str] = []
         for path in sorted(fresh.iterdir()):
             there = folder / path.name
+            if path.suffix == ".ipynb":
+                text = path.read_text(encoding="utf-8")
+                path.write_text(text.replace(_given(about["versions"]), _given(versions)), encoding="utf-8")
             if path.name == provenance.FILE or (there.is_file() and there.read_bytes() == path.read_bytes()):
                 continue
             if path.name == "result.json" and there.is_file():
@@ -86,6 +95,11 @@ def _remade(folder: Path, notebook: Path, about: dict[str, Any], store: Store) -
             else:
                 findings.append(f"{path.name} differs from the one made now")
         return findings
+
+
+def _given(versions: dict[str, int]) -> str:
+    """Versions as they stand among the parameters of an executed notebook."""
+    return json.dumps(json.dumps(json.dumps(versions, sort_keys=True)))[1:-1]
 
 
 def _numbers(there: Path, fresh: Path) -> list[str]:

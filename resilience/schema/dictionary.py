@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandera.pandas as pa
 
-from .tables import TABLES
+from .tables import TABLES, columns
 
 _RULES = {
     "isin": "one of",
@@ -41,7 +41,7 @@ def data_dictionary() -> str:
             "",
         ]
         lines += ["| column | type | unit | may be missing | meaning | rule |", "|---|---|---|---|---|---|"]
-        for column, spec in model.to_schema().columns.items():
+        for column, spec in columns(name).items():
             rules = "; ".join(_rule(check) for check in spec.checks)
             kind = str(spec.dtype).replace("string[pyarrow]", "str")
             unit = (spec.metadata or {}).get("unit", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pandera.pandas as pa
@@ -30,6 +31,7 @@ TABLES: dict[str, tuple[type[pa.DataFrameModel], tuple[str, ...]]] = {
     "experiment_probes": (gamedays.ExperimentProbes, ("gameday_id", "experiment_key", "probe")),
     "experiment_events": (gamedays.ExperimentEvents, ("gameday_id", "experiment_key", "position")),
     "labels": (review.Labels, ("incident_id", "labelled_by")),
+    "dependency_verdicts": (review.DependencyVerdicts, ("service", "follower")),
     "incident_names": (review.IncidentNames, ("incident_id", "name")),
     "incident_links": (review.IncidentLinks, ("incident_id", "other_id")),
     "corrections": (review.Corrections, ("target", "row_key", "column_name")),
@@ -52,4 +54,10 @@ def key(table: str) -> tuple[str, ...]:
 
 def dtypes(table: str) -> dict[str, Any]:
     """Column name -> pandas dtype of `table`, in order."""
-    return {name: column.dtype.type for name, column in TABLES[table][0].to_schema().columns.items()}
+    return {name: column.dtype.type for name, column in columns(table).items()}
+
+
+@cache
+def columns(table: str) -> dict[str, Any]:
+    """Column name -> pandera's column of `table`, in order. pandera makes them anew each time it is asked."""
+    return dict(TABLES[table][0].to_schema().columns)

@@ -8,33 +8,21 @@ import pandas as pd
 
 from .. import schema
 from ..errors import InputError
-from ..failure_classes import FAILURE_CLASSES
+from ..failure_classes import FAILURE_CLASSES, RENAMED
 from . import text_csv
-
-_MAX_BYTES = 50_000_000
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Table `labels`. Raises InputError, with the line, for a missing column, an unknown class or a bad time."""
+    """Table `labels`, with classes as they were written: a name that was given up since is no mistake.
+
+    Raises InputError, with the line, for a missing column, an unknown class or a bad time.
+    """
     columns = list(schema.dtypes("labels"))
     where = path.name
-    if path.stat().st_size > _MAX_BYTES:
-        raise InputError(
-            "The file is over 50 MB.", where=where, remedy="Labels are one short line per report."
-        )
-    rows = text_csv.read(path, where, f"Columns: {', '.join(columns)}.", na_values=[""])
-    missing = [column for column in columns if column not in rows]
-    if missing:
-        raise InputError(
-            f"There is no column {', '.join(missing)}.",
-            where=where,
-            line=1,
-            remedy=f"Columns: {', '.join(columns)}.",
-        )
-    rows = rows[columns]
+    rows = text_csv.answers(path, where, columns, "Labels are one short line per report.")
     empty = rows.drop(columns="second_class").isna().any(axis=1)
     for name in ("failure_class", "second_class"):
-        empty |= rows[name].notna() & ~rows[name].isin(FAILURE_CLASSES)
+        empty |= rows[name].notna() & ~rows[name].isin([*FAILURE_CLASSES, *RENAMED])
     at = pd.to_datetime(rows["labelled_at"], utc=True, errors="coerce", format="ISO8601")
     wrong = empty | at.isna()
     if wrong.any():
@@ -44,7 +32,8 @@ def read(path: Path) -> pd.DataFrame:
             f"{rows.iloc[first].fillna('').to_dict()}.",
             where=where,
             line=first + 2,
-            remedy=f"Classes: {', '.join(FAILURE_CLASSES)}.",
+            remedy=f"Classes: {', '.join(FAILURE_CLASSES)}. A class that got another name: add it to `renamed` of "
+            "the taxonomy.",
         )
     return schema.frame(
         "labels", rows.assign(labelled_at=at).drop_duplicates(["incident_id", "labelled_by"], keep="last")
