@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from ..analysis import dependencies
-from ..analysis.capacity import Course, Exhaustion, Forecast, Headroom, Impact, Profile, SafeHours, WhatIf
+from ..analysis.capacity import Course, Exhaustion, Forecast, Headroom, Profile, SafeHours, WhatIf, impact
+from ..analysis.grid import Spans
 from ..analysis.movement import service_of
 from ..errors import InputError
 from .figures import capacity as figures
@@ -177,8 +178,12 @@ def windows(found: SafeHours, zone: str) -> Panel:
     return Panel(text, figures.week(found.hours, "safe", ".0%"), numbers)
 
 
-def cost(found: Impact, unit: str) -> Panel:
+def cost(series: pd.DataFrame, of_incidents: pd.DataFrame, exclude: Spans, metric: str, zone: str) -> Panel:
     """What incidents cost, the dearest first."""
+    try:
+        found = impact(series, of_incidents, zone, metric=metric, exclude=exclude)
+    except InputError as error:
+        return Panel(f"What incidents cost was not measured: {error}")
     rows = found.table.assign(
         group=found.table["incident_id"] + " · " + pd.Series(_named(found.table["scope"].fillna("–")))
     )
@@ -189,7 +194,7 @@ def cost(found: Impact, unit: str) -> Panel:
         "n_missing": "Hours missing", "reason": "Why not measured",
     }  # fmt: skip
     return Panel(
-        found.text, figures.losses(lost, unit) if len(lost) else None, table(rows.head(200), columns)
+        found.text, figures.losses(lost, metric) if len(lost) else None, table(rows.head(200), columns)
     )
 
 
