@@ -6,10 +6,11 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from . import schema
-from .analysis import blast_radius, calendar, corrections, linking, reach, roles
+from . import points, schema
+from .analysis import blast_radius, calendar, corrections, linking, movement, reach, roles
 from .errors import InputError
 from .kept import kept
 from .store import Store
@@ -186,21 +187,41 @@ def onsets(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
         rows[["incident_id", "started_at", "detected_at"]],
         services,
         read,
+        store.load("corrections"),
         store.count("series", ("metric", "interval_s")),
     ]
 
     def made() -> pd.DataFrame:
         from .analysis import anchors
 
-        return anchors.of_incidents(rows, services, _anchoring(store)).table
+        return anchors.of_incidents(rows, services, _recorded(store, _fine(points.inventory(store)))).table
 
     return kept(store, "onsets", parts, made)
 
 
+def _fine(known: pd.DataFrame) -> pd.DataFrame:
+    """Series of the metrics that are kept at five minutes or less."""
+    return known[known["metric"].isin(known.loc[known["interval_s"] <= _FINE_S, "metric"].unique())]
+
+
 def _anchoring(store: Store) -> pd.DataFrame:
-    there = store.count("series", ("metric", "interval_s"))
-    fine = there.loc[there["interval_s"] <= _FINE_S, "metric"].unique()
+    fine = _fine(points.inventory(store))["metric"].unique()
     return table(store, "series", where={"metric": list(fine)}) if len(fine) else schema.frame("series")
+
+
+def _recorded(store: Store, known: pd.DataFrame) -> movement.Recorded:
+    """Points of the series of `known`, rows of `points.inventory`, as analyses of single series take them."""
+    if known.empty:
+        return []
+    if (store.load("corrections")["target"] == "series").any():  # of single points: read the table
+        return movement.recorded(table(store, "series", where={"scope": known["scope"].unique()}))
+    first = known.sort_values("rollup", kind="stable").drop_duplicates(["metric", "scope", "interval_s"])
+    found: movement.Recorded = []
+    for part in points.parts(store, first.sort_index()):
+        for scope, at, value in points.read(part):
+            finite = np.where(np.isfinite(value), value, np.nan)
+            found.append(((part.metric, scope), (at, finite, round(part.interval_s * 1e6))))
+    return sorted(found, key=lambda one: (one[1][2], one[0]))
 
 
 def labels(store: Store) -> pd.DataFrame:
@@ -233,20 +254,19 @@ def series_at(store: Store, metric: str, interval_s: float) -> pd.DataFrame:
     return found
 
 
-def recorded(store: Store, services: Iterable[str] | None = None) -> pd.DataFrame:
-    """Every point whose scope names a service, or one of `services`. Raises InputError where there is none."""
-    from .analysis import movement
-
-    scopes = store.count("series", ("scope",))["scope"]
-    of = {str(scope): movement.service_of(str(scope)) for scope in scopes}
+def recorded(store: Store, services: Iterable[str] | None = None) -> movement.Recorded:
+    """Every series whose scope names a service, or one of `services`. Raises InputError where there is none."""
+    known = points.inventory(store)
+    of = {scope: movement.service_of(scope) for scope in known["scope"].unique()}
     wanted = None if services is None else set(services)
-    chosen = [scope for scope, name in of.items() if name and (wanted is None or name in wanted)]
-    if not chosen:
+    named = {scope for scope, name in of.items() if name and (wanted is None or name in wanted)}
+    found = _recorded(store, known[known["scope"].isin(named)])
+    if not found:
         raise InputError(
             "No series in the store names a service in its scope.",
             remedy="Ingest series whose scope holds service:NAME (docs/series-files.md).",
         )
-    return table(store, "series", where={"scope": chosen})
+    return found
 
 
 def incident_services(incidents: pd.DataFrame) -> pd.DataFrame:
