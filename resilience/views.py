@@ -26,7 +26,7 @@ _REPORT_TABLES = {
     "failure_classes": ("incidents", "incident_links", "incident_factors", "labels", "deployments", "corrections"),
     "time_to_restore": (
         "incidents", "incident_links", "incident_messages", "incident_quality", "gamedays", "experiments",
-        "experiment_events", "corrections",
+        "experiment_events", "timeline", "corrections",
     ),
     "next_experiments": (
         "incidents",

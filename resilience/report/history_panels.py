@@ -56,15 +56,14 @@ def services(touched: pd.DataFrame) -> Panel:
     )
     rows = rows.sort_values(["expected", "group"], ascending=[False, True], ignore_index=True)
     without = int(touched["service"].isna().sum())
+    nameless = f" {without} report(s) name no service." if without else ""
     text = (
         f"{touched['incident_id'].nunique()} incidents touched {len(rows)} services; an incident can touch several, so the "
         f"counts overlap. {rows['group'].iloc[0]} had most ({rows['expected'].iloc[0]}); where intervals overlap, the order "
-        f"may be chance. {without} report(s) name no service. Drawn: the first {min(_MOST, len(rows))}."
+        f"may be chance.{nameless} Drawn: the first {min(_MOST, len(rows))}."
     )
     columns = {"group": "Service", "expected": "Incidents", "low": "Low (95 %)", "high": "High (95 %)"}
-    return Panel(
-        text, figures.counts(rows.head(_MOST), "incidents (count and 95 % interval)"), table(rows, columns)
-    )
+    return Panel(text, figures.counts(rows.head(_MOST), "incidents, 95 % interval"), table(rows, columns))
 
 
 def summary(found: Times) -> Panel:
