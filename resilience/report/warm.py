@@ -12,7 +12,7 @@ import ipykernel.kernelapp
 
 from .. import schema, views  # noqa: F401
 from ..analysis import capacity, causes, gameday, times  # noqa: F401
-from . import (  # noqa: F401  # noqa: F401
+from . import (  # noqa: F401
     capacity_panels,
     cause_panels,
     gameday_panels,
