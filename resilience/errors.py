@@ -13,6 +13,10 @@ class InputError(Exception):
         self.what, self.where, self.line, self.remedy = what, where, line, remedy
         super().__init__(str(self))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """What only has keywords is not rebuilt by the default, so that an error in another process would be lost."""
+        return _again, (type(self), self.what, self.where, self.line, self.remedy)
+
     def __str__(self) -> str:
         place = (
             "" if self.where is None else self.where + ("" if self.line is None else f":{self.line}") + ": "
@@ -22,3 +26,7 @@ class InputError(Exception):
 
 class RefusedError(InputError):
     """The question itself would give a misleading answer, such as pooling drills with incidents."""
+
+
+def _again(kind: type[InputError], what: str, where: str | None, line: int | None, remedy: str) -> InputError:
+    return kind(what, where=where, line=line, remedy=remedy)

@@ -9,16 +9,20 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.fs as fs
 from deltalake import (
+    ColumnProperties,
     CommitProperties,
     DeltaTable,
     QueryBuilder,
@@ -28,6 +32,7 @@ from deltalake import (
 )
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.fs import DeltaStorageHandler
 
 from . import schema
 from .errors import InputError
@@ -39,6 +44,8 @@ _RETENTION = {
 }
 Span = tuple[datetime | pd.Timestamp, datetime | pd.Timestamp]
 _ATTEMPTS = 30
+_GROUP_ROWS = 1 << 18
+FILE_BYTES = 256 << 20
 _KEPT_BYTES = 8_000_000  # on disk; a smaller table, at a version that cannot change, is read once
 
 
@@ -69,6 +76,11 @@ class Store:
         self._at: dict[str, DeltaTable] = {}  # of pinned tables, which do not change
         self._kept: dict[str, pd.DataFrame] = {}
 
+    @property
+    def address(self) -> str:
+        """`root` as another process is told it."""
+        return self.root if "://" in self.root else str(Path(self.root).absolute())
+
     def load(
         self,
         table: str,
@@ -97,6 +109,19 @@ class Store:
             within = " OR ".join(f"(at >= {first} AND at < {last})" for first, last in ends)
             conditions.append(f"({within or 'FALSE'})")
         return _read(table, delta, f" WHERE {' AND '.join(conditions)}" if conditions else "")
+
+    def files(self, table: str) -> tuple[fs.FileSystem, list[str]]:
+        """Where the Parquet files of `table` are, and their names there, for reading row groups of them.
+
+        Raises InputError where the table does not exist.
+        """
+        delta = self._reading(table)
+        if delta is None:
+            raise InputError(f"The store has no {table}.", where=self.root, remedy="Ingest or sync first.")
+        names = sorted(pa.table(delta.get_add_actions(flatten=True))["path"].to_pylist())
+        if "://" not in self.root:
+            return fs.LocalFileSystem(), [f"{self.root}/{table}/{unquote(name)}" for name in names]
+        return fs.PyFileSystem(DeltaStorageHandler.from_table(delta)), names
 
     def count(self, table: str, by: Sequence[str]) -> pd.DataFrame:
         """Rows per combination of the columns `by`, as column `rows`, without loading them; largest first."""
@@ -216,6 +241,57 @@ class Store:
         delta = self._reading(table)
         return None if delta is None else delta.version()
 
+    def rewrite(self, table: str, ordered: Iterable[pa.RecordBatch]) -> Commit:
+        """Puts the rows of `table` into new files in the order given, all or nothing; none may be missing.
+
+        What they say is unchanged, and old versions stay readable. Raises InputError where the table changed meanwhile or
+        rows would be lost or made; nothing is committed then.
+        """
+        delta = self._open(table)
+        if delta is None:
+            return Commit(table, 0, 0, 0, None)
+        columns = pa.schema(delta.schema().to_arrow())
+        held = int(pc.sum(pa.table(delta.get_add_actions(flatten=True))["num_records"]).as_py() or 0)
+        count = 0
+
+        def counted() -> Iterator[pa.RecordBatch]:
+            nonlocal count
+            rows = iter(ordered)
+            with ThreadPoolExecutor(
+                1
+            ) as apart:  # the writer calls from where the library cannot read as well
+                coming = apart.submit(next, rows, None)
+                while (batch := coming.result()) is not None:
+                    coming = apart.submit(next, rows, None)
+                    count += len(batch)
+                    rows_of = pa.Table.from_batches([batch]).select(columns.names).cast(columns)
+                    yield from rows_of.to_batches()
+            if count != held:
+                raise _LostError
+
+        try:
+            write_deltalake(
+                delta,
+                pa.RecordBatchReader.from_batches(columns, counted()),
+                mode="overwrite",
+                target_file_size=FILE_BYTES,
+                writer_properties=layout(table),
+                commit_properties=_properties(delta, {}),
+            )
+        except (CommitFailedError, DeltaError, _LostError, pa.ArrowInvalid) as error:
+            remedy = "Nothing was changed; run the command again while nobody else writes."
+            raise InputError(
+                f"The files of {table} could not be put in order: {str(error)[:200] or 'rows differ'}",
+                where=self.root,
+                remedy=remedy,
+            ) from error
+        return Commit(table, 0, 0, 0, delta.version())
+
+    def identity(self, table: str) -> str | None:
+        """The id that `table` was given when it was made, whoever reads it; None where it does not exist."""
+        delta = self._open(table)
+        return None if delta is None else str(delta.metadata().id)
+
     def versions(self) -> dict[str, int]:
         """Versions of all tables that exist, by name."""
         found = {table: self.version(table) for table in schema.TABLES}
@@ -299,10 +375,7 @@ class Store:
         ]:
             delta.alter.add_columns(new)  # a store of an earlier version of this software
         keys = schema.key(table)
-        how = {
-            "writer_properties": WriterProperties(compression="ZSTD"),
-            "commit_properties": _properties(delta, marks),
-        }
+        how = {"writer_properties": layout(table), "commit_properties": _properties(delta, marks)}
         if not (stale and stale[1]) and not _may_hold(
             delta, rows, keys
         ):  # nothing to compare with: no file is read
@@ -390,6 +463,18 @@ def _forward(delta: DeltaTable, marks: Mapping[str, int]) -> dict[str, int]:
 def _properties(delta: DeltaTable, marks: Mapping[str, int]) -> CommitProperties:
     moved = [Transaction(name, at) for name, at in sorted(_forward(delta, marks).items())]
     return CommitProperties(max_commit_retries=0, app_transactions=moved or None)
+
+
+def layout(table: str) -> WriterProperties:
+    """How files of `table` are written: measured in docs/decisions/0007-layout-of-series.md."""
+    columns = None
+    if "at" in schema.key(table):  # times that follow one another are kept as their differences
+        columns = {"at": ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")}
+    return WriterProperties(compression="ZSTD", max_row_group_size=_GROUP_ROWS, column_properties=columns)
+
+
+class _LostError(Exception):
+    """Rows that were written are not those that the table has."""
 
 
 def _pause(attempt: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from . import schema
-from .analysis import blast_radius, calendar, corrections, linking, reach
+from .analysis import blast_radius, calendar, corrections, linking, reach, roles
 from .errors import InputError
 from .store import Store, content_hash
 
@@ -111,11 +111,24 @@ def onsets(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
     """When the series of its services first moved, per incident of `rows`: what `anchors.of_incidents` finds.
 
     Read are the metrics that are kept at five minutes or less, as an hour cannot tell when a start was written down; their
-    hourly points are read too, without which the rise of every morning would look like an onset.
+    hourly points are read too, without which the rise of every morning would look like an onset. These are millions, so the
+    answer is kept beside a store on disk, by the version of the series.
     """
-    from .analysis import anchors
+    services = store.load("incident_services")
+    read = pd.DataFrame({"version": [store.version("series") or -1]})
+    kept = [
+        rows[["incident_id", "started_at", "detected_at"]],
+        services,
+        read,
+        store.count("series", ("metric", "interval_s")),
+    ]
 
-    return anchors.of_incidents(rows, store.load("incident_services"), _anchoring(store)).table
+    def made() -> pd.DataFrame:
+        from .analysis import anchors
+
+        return anchors.of_incidents(rows, services, _anchoring(store)).table
+
+    return _kept(store, "onsets", kept, made)
 
 
 def _anchoring(store: Store) -> pd.DataFrame:
@@ -199,6 +212,19 @@ def _watched(store: Store, probes: pd.DataFrame, ran: pd.DataFrame) -> pd.DataFr
     return table(store, "series", where={"metric": metrics, "scope": scopes}, between=spans)
 
 
+def gameday_titles(store: Store, *, names: bool = False) -> dict[str, str]:
+    """Title of every GameDay by its id, newest first; a name of a person in it is a role unless `names`."""
+    days = table(store, "gamedays").sort_values(["held_on", "gameday_id"], ascending=False)
+    shown = dict(zip(days["gameday_id"], days["title"], strict=True))
+    if names or store.version("gameday_roles") is None:
+        return shown
+    tables = {name: table(store, name) for name in roles.TABLES}
+    for day in tables["gameday_roles"].dropna(subset="names")["gameday_id"].unique():
+        own = {name: rows[rows["gameday_id"] == day] for name, rows in tables.items()}
+        shown[day] = roles.hidden(own)["gamedays"]["title"].iloc[0]
+    return shown
+
+
 def _span(ran: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp] | None:
     """From an hour and a time box before the first fault to as much after the last."""
     start = ran["fault_started_at"].min()
@@ -214,8 +240,9 @@ def gameday_context(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
 
     The GameDay tables hold earlier days and those that repeat one of its experiments; `series` the probes of the latter,
     and every fine series (at most five minutes) while this day's faults ran; `classes` the real incidents
-    with their failure class.
+    with their failure class, `real` as they are and `onsets` when their series first moved.
     """
+    real = incidents(store, kind="real")
     days = table(store, "gamedays").sort_values(["held_on", "gameday_id"])
     ran = table(store, "experiments")
     mine = days[days["gameday_id"] == gameday_id].iloc[0]
@@ -242,6 +269,8 @@ def gameday_context(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
         ),
         "service_edges": table(store, "service_edges"),
         "classes": classes(store),
+        "real": real,
+        "onsets": onsets(store, real),
     }
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -196,17 +194,6 @@ def test_every_way_through_gives_what_pandas_gives(zone: str, interval_s: float)
         assert found["n"].tolist() == truth["n"].fillna(0).tolist()
     assert found["n_missing"].isna().all()
     assert "uneven times" in capacity.profile(late, zone, metric="hits").text
-
-
-def test_scopes_in_processes_give_the_same_tables() -> None:
-    rng = np.random.default_rng(9)
-    rows = pd.concat([series(rng.gamma(4, 25, 2000), scope=f"service:{n}") for n in "abc"], ignore_index=True)
-    alone = capacity.profile(rows, BERLIN, metric="hits")
-    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        apart = capacity.profile(rows, BERLIN, metric="hits", executor=pool)
-    pd.testing.assert_frame_equal(apart.table, alone.table)
-    pd.testing.assert_frame_equal(apart.scopes, alone.scopes)
-    assert apart.text == alone.text
 
 
 def test_a_running_count_is_refused() -> None:

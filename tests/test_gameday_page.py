@@ -10,7 +10,16 @@ import pandas as pd
 import pytest
 
 from resilience import schema
-from resilience.analysis import blast_radius, gameday, outcomes, reach, rehearsal, rehearsed_cells, roles
+from resilience.analysis import (
+    blast_radius,
+    detection,
+    gameday,
+    outcomes,
+    reach,
+    rehearsal,
+    rehearsed_cells,
+    roles,
+)
 
 from .worlds import START, minutes
 from .worlds import gameday as world
@@ -143,6 +152,43 @@ def test_what_chance_would_show_is_no_evidence_of_a_hidden_dependency(chance: fl
     said = day.outcomes.set_index("outcome").loc["Hidden interdependencies found"]
     assert said["state"] == state
     assert "other" in said["why"]
+
+
+def noticed(before: float, after: float, n: int = 60) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Incidents a few days apart on either side of the day, noticed after about so many minutes; and their onsets."""
+    rng = np.random.default_rng(5)
+    days = [*np.linspace(-300, -3, n), *np.linspace(3, 300, n)]
+    took = np.r_[np.full(n, before), np.full(n, after)] * rng.lognormal(0, 0.4, 2 * n)
+    began = [START.normalize() + pd.Timedelta(days=float(d)) for d in days]
+    rows = [
+        {"incident_id": f"I{i}", "title": "T", "kind": "real", "environment": "production", "severity": 2, "services": "a",
+         "detected_by": "monitor", "text": "t", "simulated": False, "source": "test", "source_uri": f"{i}.md",
+         "started_at": at, "detected_at": at + pd.Timedelta(minutes=float(t))}
+        for i, (at, t) in enumerate(zip(began, took, strict=True))
+    ]  # fmt: skip
+    incidents = schema.frame("incidents", rows)
+    return incidents, pd.DataFrame(
+        {"incident_id": incidents["incident_id"], "onset_at": incidents["started_at"]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "anchored", "state", "says"),
+    [(10, True, "evidenced", "% shorter"), (40, True, "contradicted", "longer"), (20, True, "not measured", "not disting"),
+     (10, False, "not measured", "Not measurable: the series show when it began for 0%")],
+)  # fmt: skip
+def test_time_to_detect_is_claimed_only_from_what_the_series_show(
+    after: float, anchored: bool, state: str, says: str
+) -> None:
+    incidents, onsets = noticed(20, after)
+    found = detection.around(
+        incidents, onsets if anchored else onsets.assign(onset_at=pd.NaT), START.normalize()
+    )
+    day = gameday.analyse(world(), gameday.Around(detection=found))
+    said = day.outcomes.set_index("outcome").loc["Time to detect improved"]
+    assert said["state"] == state
+    assert says in said["why"]
+    assert day.numbers()["detection"]["verdict"] == found.verdict
 
 
 def test_eleven_outcomes_and_no_claim_without_a_record() -> None:

@@ -26,6 +26,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sample": BASE,
     "workspace": BASE | {"sources"},
     "views": BASE | {"store", "analysis"},
+    "points": BASE | {"store"},
+    "estate": BASE | {"store", "analysis", "points", "views"},
+    "workers": BASE | {"store"},
     "reconcile": BASE | {"sources", "store", "analysis"},
     "pipeline": BASE | {"sources", "store", "analysis", "workspace", "reconcile"},
     "archive": BASE,
@@ -48,6 +51,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "pipeline",
         "report",
         "evidence",
+        "estate",
+        "points",
+        "workers",
     }
     | {"archive", "clean", "sync", "sync_forecast", "sync_records"},
 }
@@ -56,7 +62,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 FENCED: dict[str, tuple[str, ...]] = {
     "datadog_api_client": ("sources.datadog_api",),
     "deltalake": ("store",),
+    "distributed": ("workers",),
     "papermill": ("report",),
+    "matplotlib": ("report.slide",),
     "plotly": ("report.figures", "report.export"),
 }
 """Third-party package -> the only modules (or packages) that may name it."""

@@ -23,6 +23,8 @@ from . import worlds
 
 HOSTILE = "Slow <script>window.pwned=1</script><img src=x onerror='window.pwned=1'> {{ 7*7 }} </script>"
 
+NAME = "Mara Lindqvist"
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> workspace.Workspace:
@@ -37,7 +39,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> workspace.Workspace:
         "outcome_text": HOSTILE,
     }
     tables = worlds.gameday(worlds.series(values), **about)
-    tables["gamedays"]["title"] = HOSTILE
+    tables["gamedays"]["title"] = f"{HOSTILE} of {NAME}"
+    tables["gameday_roles"] = schema.frame(
+        "gameday_roles", [{"gameday_id": "day", "role": "villain", "people": 1, "names": NAME}]
+    )
+    note = {"gameday_id": "day", "experiment_key": "exp", "position": 0, "text": f"{NAME} said: =1+1"}
+    tables["gameday_notes"] = schema.frame(
+        "gameday_notes",
+        [
+            {**note, "kind": "action", "owner": NAME, "state": "open"},
+            {**note, "kind": "communication", "audience": "customers", "at": worlds.START},
+        ],
+    )
     tables["experiment_probes"]["probe"] = HOSTILE
     store = Store(space.store)
     for name, rows in tables.items():
@@ -74,9 +87,11 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def test_a_report_has_its_four_files_and_no_path_of_this_machine(made: workspace.Workspace) -> None:
+def test_a_report_has_its_files_and_no_path_of_this_machine(made: workspace.Workspace) -> None:
     found = files(made.reports / "day")
-    assert set(found) == {"report.html", "report.ipynb", "result.json", "provenance.json"}
+    assert set(found) == {
+        "customer-service.csv", "report.html", "report.ipynb", "result.json", "provenance.json", "slide.png",
+    }  # fmt: skip
     assert len(found["report.html"]) < 2_500_000
     for name, content in found.items():
         assert str(made.root).encode() not in content, name
@@ -117,6 +132,18 @@ def test_the_policy_itself_stops_a_script_that_escaping_would_have_missed(made, 
     page.goto((tmp_path / "broken.html").as_uri())
     page.wait_for_selector("body[data-drawn]", timeout=60_000)
     assert page.evaluate("window.pwned") is None
+
+
+def test_no_name_of_a_person_is_in_any_file_unless_asked_for(made: workspace.Workspace) -> None:
+    everything = [p for p in made.reports.rglob("*") if p.is_file()]
+    assert len(everything) > 20
+    for path in everything:
+        for part in NAME.split():
+            assert part.encode() not in path.read_bytes(), path.name
+    assert b"a villain" in (made.reports / "day" / "result.json").read_bytes()
+    assert b"A villain said" in (made.reports / "day" / "customer-service.csv").read_bytes()
+    job, *_ = render.jobs(Store(made.store), made, "day", names=True)
+    assert (job.parameters["names"], job.title.endswith(NAME)) == (True, True)
 
 
 def test_the_same_inputs_give_the_same_bytes(

@@ -24,7 +24,7 @@ VERDICTS = {
     "inconclusive": "The data cannot tell",
 }
 COLUMNS = ["position", "experiment_key", "title", "tried", "verdict", "happened", "customers", "next"]
-_CUSTOMER_FACING = ("customers", "customer service")
+CUSTOMER_FACING = ("customers", "customer service")
 
 
 @dataclass(frozen=True)
@@ -100,15 +100,17 @@ def _all_happened(table: pd.DataFrame, teams: int) -> str:
     ran = _ran(table)
     count = ran["verdict"].value_counts()
     parts = [
-        f"{count[verdict]} {words}"
+        f"{words} in {_count(int(count[verdict]))} of {_count(len(ran))}"
         for verdict, words in (
-            ("held", "where service stayed within its normal limits"),
-            ("deviated", "where service left its normal limits"),
-            ("inconclusive", "where the data cannot tell"),
+            ("held", "service stayed within its normal limits"),
+            ("deviated", "it left them"),
+            ("inconclusive", "the data cannot tell"),
         )
         if verdict in count
     ]
-    said = f"Of {len(ran)}: {_listed(parts)}." if parts else "Nothing ran."
+    if parts and "held" not in count:
+        parts[0] = parts[0].replace("it left them", "service left its normal limits")
+    said = f"{_listed(parts)}.".capitalize() if parts else "Nothing ran."
     tried = ran[ran["outcome"].isin(ATTEMPTED)]
     if tried.empty:
         return said
@@ -142,7 +144,7 @@ def _all_customers(table: pd.DataFrame, notes: pd.DataFrame) -> str:
 
 
 def _facing(notes: pd.DataFrame) -> pd.Series:
-    return notes["audience"].fillna("").str.strip().str.lower().isin(_CUSTOMER_FACING)
+    return notes["audience"].fillna("").str.strip().str.lower().isin(CUSTOMER_FACING)
 
 
 def _all_next(notes: pd.DataFrame, table: pd.DataFrame) -> str:
@@ -204,7 +206,7 @@ def _customers(row: Any, notes: pd.DataFrame, zone: str) -> str:
     mine = notes[
         (notes["experiment_key"] == row.experiment_key) & (notes["kind"] == "communication") & _facing(notes)
     ]
-    for audience in _CUSTOMER_FACING:
+    for audience in CUSTOMER_FACING:
         first = mine[mine["audience"].str.strip().str.lower() == audience].head(1)
         for note in first.itertuples():
             at = f" at {note.at.tz_convert(zone):%H:%M}" if pd.notna(note.at) else ""

@@ -125,7 +125,7 @@ def _anchor(
     known = pd.Series(False, index=rows.index)
     if onsets is not None:
         moments = onsets.rename(columns={"onset_at": "onset"}).dropna(subset="onset")
-        begin = rows["incident_id"].map(moments.set_index("incident_id")["onset"])
+        begin = moments.set_index("incident_id")["onset"].reindex(rows["incident_id"]).set_axis(rows.index)
         known = begin.notna()
     shares = [
         float(known[rows["late"] == late].mean()) if (rows["late"] == late).any() else 0.0

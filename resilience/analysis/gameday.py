@@ -12,7 +12,18 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from . import blast_radius, briefing, outcomes, reach, rehearsal, rehearsed_cells, roles, steady_state
+from . import (
+    blast_radius,
+    briefing,
+    detection,
+    outcomes,
+    reach,
+    rehearsal,
+    rehearsed_cells,
+    roles,
+    steady_state,
+)
+from .detection import Detection
 from .steady_state import MIN_COVERAGE as MIN_COVERAGE
 from .steady_state import VERDICTS as VERDICTS
 from .steady_state import fault_window as fault_window
@@ -27,15 +38,15 @@ class Around:
 
     `reached`: which services moved in each experiment, and which could be judged (`reach.reach`).
     `edges`: rows of service_edges. `incidents`: real ones with failure_class, or None where they were not classified.
-    `others`: the tables of other GameDays that repeat one of its experiments or came before it. `detection`: verdict,
-    whether it got better, and text of the comparison of time to detect; None where there is none.
+    `others`: the tables of other GameDays that repeat one of its experiments or came before it. `detection`: the
+    comparison of real incidents' time to detect before and after; None where there are none.
     """
 
     reached: reach.Reach = reach.NONE
     edges: pd.DataFrame | None = None
     incidents: pd.DataFrame | None = None
     others: Sequence[Mapping[str, pd.DataFrame]] = ()
-    detection: tuple[str, bool, str] | None = None
+    detection: Detection | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,7 @@ class GameDayResult:
     blast: blast_radius.BlastRadius
     changes: rehearsed_cells.Changes | None
     history: pd.DataFrame
-    detection: tuple[str, bool, str] | None
+    detection: Detection | None
     tables: Mapping[str, pd.DataFrame]
     text: str
 
@@ -115,6 +126,9 @@ class GameDayResult:
             if self.changes
             else None,
             "history": _records(self.history),
+            "detection": {"verdict": self.detection.verdict, "text": self.detection.text}
+            if self.detection
+            else None,
         }
 
     def _messages(self) -> pd.DataFrame:
@@ -139,6 +153,7 @@ def analyse(
         )
     around = around or Around()
     shown = dict(tables) if names else roles.hidden(tables)
+    others = list(around.others) if names else [roles.hidden(other) for other in around.others]
     gameday: dict[str, Any] = {
         str(name): value for name, value in shown["gamedays"].iloc[0].to_dict().items()
     }
@@ -157,7 +172,7 @@ def analyse(
         changed = rehearsed_cells.changes(
             experiments, shown["experiment_targets"], around.incidents, gameday["held_on"]
         )
-    earlier = [rehearsal.told(o["experiments"], o["gameday_notes"]) for o in around.others
+    earlier = [rehearsal.told(o["experiments"], o["gameday_notes"]) for o in others
                if o["gamedays"]["held_on"].iloc[0] < gameday["held_on"]]  # fmt: skip
     told = rehearsal.told(experiments, shown["gameday_notes"])
     return GameDayResult(
@@ -169,7 +184,7 @@ def analyse(
         teams=_rounded(rehearsal.survived(experiments, shown["gameday_scores"])),
         blast=dataclasses.replace(blast, table=_rounded(blast.table)),
         changes=changed and rehearsed_cells.Changes(_rounded(changed.table), changed.text, changed.verdict),
-        history=_history(experiments, around.others),
+        history=_history(experiments, others),
         detection=around.detection,
         tables=shown,
         text=_headline(gameday, table),
@@ -319,4 +334,6 @@ def around(tables: Mapping[str, pd.DataFrame], context: Mapping[str, pd.DataFram
         for day in days
     ]
     reached = reach.reach(tables["experiments"], context["series"], context["classes"])
-    return Around(reached, context["service_edges"], context["classes"], others)
+    held_on = tables["gamedays"]["held_on"].iloc[0]
+    noticed = detection.around(context["real"], context["onsets"], held_on)
+    return Around(reached, context["service_edges"], context["classes"], others, noticed)

@@ -15,6 +15,7 @@ from ..errors import InputError, RefusedError
 
 SLOTS = 168  # hours of a week; 0 is Monday 00:00 local
 GRID_FACTOR = 1000  # more intervals than this per point is an error of the clock, not a gap
+FALLS, _PREFIX = 0.02, 1 << 16  # largest share of falls that are resets of a count
 QUARTER_US, HOUR_US, DAY_US, WEEK_US = 900_000_000, 3_600_000_000, 86_400_000_000, 604_800_000_000
 MONDAY_US = 3 * DAY_US  # 1970-01-01 was a Thursday
 
@@ -90,9 +91,9 @@ def read(
     a count only ever rises (a counter that nobody took the rate of), or points lie off their grid (which `irregular` lets
     pass).
     """
-    rows = _chosen(series, metric, scope)
-    single = {name: _single(rows, metric, name) for name in ("interval_s", "rollup", "unit")}
-    step = round(float(single["interval_s"]) * 1e6)
+    rows = chosen(series, metric, scope)
+    shared = {name: single(rows, metric, name) for name in ("interval_s", "rollup", "unit")}
+    step = round(float(shared["interval_s"]) * 1e6)
     code, names = _runs(rows["scope"])
     at = rows["at"].astype("datetime64[us, UTC]").astype("int64").to_numpy()
     value = rows["value"].to_numpy(dtype=float)
@@ -111,10 +112,10 @@ def read(
         name = names[code[first]]
         grids.append(_one(name, at[first:last], value[first:last], step, of(name), metric, irregular))
         points, intervals = points + last - first, intervals + len(grids[-1].value)
-    rollup = str(single["rollup"])
-    if rollup not in ("sum", "count"):
-        _refuse_counters(metric, grids)
-    unit = "" if pd.isna(single["unit"]) else str(single["unit"])
+    rollup = str(shared["rollup"])
+    for grid in grids:
+        _refuse_counter(metric, rollup, grid)
+    unit = "" if pd.isna(shared["unit"]) else str(shared["unit"])
     return Series(metric, sorted(grids, key=lambda g: g.scope), step, rollup, unit)
 
 
@@ -126,12 +127,15 @@ def of_points(
     exclude: Spans | None = None,
     *,
     metric: str = "",
+    rollup: str = "sum",
 ) -> Grid:
-    """The grid of one scope from its times (UTC microseconds, ascending) and values; refusals as `read`."""
-    return _one(scope, at, value, step_us, _by_scope(exclude)(scope), metric, irregular=True)
+    """The grid of one scope from its times (UTC microseconds, ascending) and values; refusals as `read` one by one."""
+    found = _one(scope, at, value, step_us, _by_scope(exclude)(scope), metric, irregular=True)
+    _refuse_counter(metric, rollup, found)
+    return found
 
 
-def _chosen(series: pd.DataFrame, metric: str, scope: str | Iterable[str] | None) -> pd.DataFrame:
+def chosen(series: pd.DataFrame, metric: str, scope: str | Iterable[str] | None) -> pd.DataFrame:
     is_it = (series["metric"] == metric).to_numpy()
     rows = series if is_it.all() else series[is_it]
     if rows.empty:
@@ -148,7 +152,8 @@ def _chosen(series: pd.DataFrame, metric: str, scope: str | Iterable[str] | None
     return rows[rows["scope"].isin(wanted)]
 
 
-def _single(rows: pd.DataFrame, metric: str, column: str) -> Any:
+def single(rows: pd.DataFrame, metric: str, column: str) -> Any:
+    """What all `rows` of a metric have in `column`: interval_s, rollup or unit. Raises RefusedError where they differ."""
     why = {
         "interval_s": "a mean at one hour is not a mean at one minute",
         "rollup": "an average and a maximum are not one series",
@@ -208,20 +213,26 @@ def _one(
     return Grid(name, int(at[0]), step, full, _ranges(spans, int(at[0]), step, length))
 
 
-def _refuse_counters(metric: str, grids: list[Grid]) -> None:
+def _refuse_counter(metric: str, rollup: str, grid: Grid) -> None:
     """A cumulative counter: it rises nearly always, and falls to nearly nothing where it was reset."""
-    for grid in grids:
-        value = grid.value[~np.isnan(grid.value)]
-        if len(value) < 48:
-            continue
-        change = np.diff(value)
-        falls = change < 0
-        resets = falls & (value[1:] <= 0.1 * value[:-1])
-        if falls.any() and falls.sum() == resets.sum() <= 0.02 * len(change) and (change > 0).mean() > 0.8:
-            raise RefusedError(
-                f"{metric} on {grid.scope} only rises, and falls to nothing {int(resets.sum())} time(s): a running count.",
-                remedy="Take its rate where it comes from, e.g. as_count() or per_second() in Datadog.",
-            )
+    if rollup in ("sum", "count"):
+        return
+    begin = grid.value[: _PREFIX + 1]
+    if (begin[1:] < begin[:-1]).sum() > FALLS * len(grid.value):  # no need to look further
+        return
+    value = grid.value[~np.isnan(grid.value)]
+    if len(value) < 48:
+        return
+    change = np.diff(value)
+    falls = change < 0
+    if not 0 < falls.sum() <= FALLS * len(change):
+        return
+    resets = falls & (value[1:] <= 0.1 * value[:-1])
+    if falls.sum() == resets.sum() and (change > 0).mean() > 0.8:
+        raise RefusedError(
+            f"{metric} on {grid.scope} only rises, and falls to nothing {int(resets.sum())} time(s): a running count.",
+            remedy="Take its rate where it comes from, e.g. as_count() or per_second() in Datadog.",
+        )
 
 
 def _by_scope(exclude: Spans | None) -> Callable[[str], list[tuple[int, int]]]:

@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from . import claims
+
 EVIDENCED, NOT_MEASURED, CONTRADICTED = STATES = ("evidenced", "not measured", "contradicted")
 LEAST = 5  # first messages on either side before two GameDays' times to inform are compared
 LEVEL = 0.05
@@ -225,11 +227,12 @@ def _fallbacks(day: Any) -> Finding:
 
 def _detection(day: Any) -> Finding:
     if day.detection is None:
-        why = "Real incidents before and after have no comparison of their time to detect here."
+        why = "There are no real incidents in the store whose time to detect could be compared."
         return Finding(NOT_MEASURED, why, "what-it-changed")
-    verdict, better, text = day.detection
-    state = NOT_MEASURED if verdict != "supported" else EVIDENCED if better else CONTRADICTED
-    return Finding(state, text, "what-it-changed")
+    state = NOT_MEASURED
+    if day.detection.verdict == claims.SUPPORTED:
+        state = EVIDENCED if day.detection.better else CONTRADICTED
+    return Finding(state, day.detection.short, "what-it-changed")
 
 
 _OUTCOMES: dict[str, Callable[[Any], Finding]] = {

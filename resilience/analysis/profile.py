@@ -41,8 +41,11 @@ class Profile:
 
 @dataclass(frozen=True)
 class Week:
-    """One scope's quantiles (168, levels), counts (168,), and what `scopes` says of it."""
+    """One scope's quantiles (168, levels), counts (168,), and what `scopes` says of it; small, to be sent back."""
 
+    scope: str
+    first_us: int
+    last_us: int
     quantiles: np.ndarray
     n: np.ndarray
     missing: np.ndarray
@@ -71,14 +74,19 @@ def profile(
     mixed, points repeat, a counter was never turned into a rate, or an interval is longer than an hour.
     """
     found = read(series, metric, scope, exclude, irregular=True)
-    if found.step_us > HOUR_US:
-        raise RefusedError(
-            f"{metric} has intervals of {found.step_us / HOUR_US:g} hours: the hours of a week cannot be told apart.",
-            remedy="Give it at an hour or finer.",
-        )
+    refuse_long(metric, found.step_us)
     apply = map if executor is None else executor.map
     weeks = list(apply(partial(week, zone=zone), found.grids))
-    return assemble(metric, zone, found.rollup, list(zip(found.grids, weeks, strict=True)))
+    return assemble(metric, zone, found.rollup, found.step_us, weeks)
+
+
+def refuse_long(metric: str, step_us: int) -> None:
+    """Raises RefusedError where an interval is longer than an hour."""
+    if step_us > HOUR_US:
+        raise RefusedError(
+            f"{metric} has intervals of {step_us / HOUR_US:g} hours: the hours of a week cannot be told apart.",
+            remedy="Give it at an hour or finer.",
+        )
 
 
 def week(grid: Grid, zone: str) -> Week:
@@ -92,7 +100,13 @@ def week(grid: Grid, zone: str) -> Week:
     table, total, excluded = _folded(grid, value, zone)
     quantiles, n = row_quantiles(table, levels)
     missing = total - excluded - n
-    return Week(quantiles, n, missing.astype(float), excluded, float(np.nansum(value)), peak)
+    ends = grid.scope, grid.start_us, grid.end_us
+    return Week(*ends, quantiles, n, missing.astype(float), excluded, _total(value), peak)
+
+
+def _total(value: np.ndarray) -> float:
+    total = float(value.sum())
+    return float(np.nansum(value)) if np.isnan(total) else total  # which copies
 
 
 def _folded(grid: Grid, value: np.ndarray, zone: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -165,24 +179,26 @@ def _scattered(grid: Grid, value: np.ndarray, zone: str, levels: np.ndarray, pea
     missing = np.bincount(slot[~used & ~cut], minlength=SLOTS).astype(float)
     if grid.times is not None:
         missing[:] = np.nan
-    return Week(quantiles, n, missing, np.bincount(slot[cut], minlength=SLOTS), float(np.nansum(value)), peak)
+    excluded = np.bincount(slot[cut], minlength=SLOTS)
+    ends = grid.scope, grid.start_us, grid.end_us
+    return Week(*ends, quantiles, n, missing, excluded, _total(value), peak)
 
 
-def assemble(metric: str, zone: str, rollup: str, weeks: list[tuple[Grid, Week]]) -> Profile:
+def assemble(metric: str, zone: str, rollup: str, step_us: int, weeks: list[Week]) -> Profile:
     """The profile of several scopes, each computed apart, in order of scope."""
-    names = [grid.scope for grid, _ in weeks]
+    names = [w.scope for w in weeks]
     table = pd.DataFrame(
         {
             "scope": pd.Series(np.repeat(np.array(names, dtype=object), SLOTS), dtype="str"),
             "hour_of_week": np.tile(np.arange(SLOTS), len(names)),
-            "n": np.concatenate([w.n for _, w in weeks]),
-            "n_missing": _counted(np.concatenate([w.missing for _, w in weeks])),
-            "n_excluded": np.concatenate([w.excluded for _, w in weeks]),
+            "n": np.concatenate([w.n for w in weeks]),
+            "n_missing": _counted(np.concatenate([w.missing for w in weeks])),
+            "n_excluded": np.concatenate([w.excluded for w in weeks]),
         }
     )
-    table[list(QUANTILES)] = np.concatenate([w.quantiles for _, w in weeks])
+    table[list(QUANTILES)] = np.concatenate([w.quantiles for w in weeks])
     scopes = _scopes(weeks)
-    return Profile(table, _text(metric, zone, rollup, weeks, scopes), scopes)
+    return Profile(table, _text(metric, zone, rollup, step_us, scopes), scopes)
 
 
 def _counted(missing: np.ndarray) -> pd.Series:
@@ -192,28 +208,28 @@ def _counted(missing: np.ndarray) -> pd.Series:
     return pd.Series(missing.astype(np.int64))
 
 
-def _scopes(weeks: list[tuple[Grid, Week]]) -> pd.DataFrame:
-    n = np.array([w.n.sum() for _, w in weeks])
-    top = np.array([_most(w.quantiles[:, -1]) for _, w in weeks])
-    mean = np.divide([w.total for _, w in weeks], n, out=np.full(len(n), np.nan), where=n > 0)
+def _scopes(weeks: list[Week]) -> pd.DataFrame:
+    n = np.array([w.n.sum() for w in weeks])
+    top = np.array([_most(w.quantiles[:, -1]) for w in weeks])
+    mean = np.divide([w.total for w in weeks], n, out=np.full(len(n), np.nan), where=n > 0)
     p95 = list(QUANTILES).index("p95")
     busiest = [
         int(np.nanargmax(w.quantiles[:, p95])) if np.isfinite(w.quantiles[:, p95]).any() else None
-        for _, w in weeks
+        for w in weeks
     ]
-    ends = {"first": [g.start_us for g, _ in weeks], "last": [g.end_us for g, _ in weeks]}
+    ends = {"first": [w.first_us for w in weeks], "last": [w.last_us for w in weeks]}
     return pd.DataFrame(
         {
-            "scope": pd.Series([g.scope for g, _ in weeks], dtype="str"),
+            "scope": pd.Series([w.scope for w in weeks], dtype="str"),
             **{name: pd.to_datetime(at, unit="us", utc=True).as_unit("us") for name, at in ends.items()},
             "n": n,
-            "n_missing": _counted(np.array([w.missing.sum() for _, w in weeks])),
-            "n_excluded": [int(w.excluded.sum()) for _, w in weeks],
+            "n_missing": _counted(np.array([w.missing.sum() for w in weeks])),
+            "n_excluded": [int(w.excluded.sum()) for w in weeks],
             "mean": mean,
             "max": top,
             "peak_to_mean": np.divide(top, mean, out=np.full(len(n), np.nan), where=mean > 0),
             "busiest_hour": pd.array(busiest, dtype="Int64"),
-            "excluded_max": [w.excluded_max for _, w in weeks],
+            "excluded_max": [w.excluded_max for w in weeks],
         }
     )
 
@@ -227,7 +243,7 @@ def hour_name(hour: int) -> str:
     return f"{DAYS[hour // 24]} {hour % 24:02d}:00"
 
 
-def _text(metric: str, zone: str, rollup: str, weeks: list[tuple[Grid, Week]], scopes: pd.DataFrame) -> str:
+def _text(metric: str, zone: str, rollup: str, step_us: int, scopes: pd.DataFrame) -> str:
     n, excluded = int(scopes["n"].sum()), int(scopes["n_excluded"].sum())
     counted = scopes["n_missing"].notna()
     missing = int(scopes["n_missing"].sum())
@@ -258,5 +274,5 @@ def _text(metric: str, zone: str, rollup: str, weeks: list[tuple[Grid, Week]], s
             says += " there." if len(scopes) == 1 else f", on {most['scope']}."
     if rollup in ("avg", "unknown"):
         says += f" Values are {'averages' if rollup == 'avg' else 'aggregated in an unknown way'} over "
-        says += f"{weeks[0][0].step_us / 6e7:g} min: true peaks are higher."
+        says += f"{step_us / 6e7:g} min: true peaks are higher."
     return says

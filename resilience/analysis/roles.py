@@ -21,7 +21,7 @@ def hidden(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     word of these texts ("Will", where "will" stands elsewhere) counts only where no sentence begins.
     """
     replace = _replacer(tables)
-    shown = {name: rows.copy() for name, rows in tables.items()}
+    shown = {name: rows.copy() if name in TABLES else rows for name, rows in tables.items()}
     shown["gameday_roles"]["names"] = None
     shown["gameday_roles"] = shown["gameday_roles"].astype(tables["gameday_roles"].dtypes.to_dict())
     if replace is None:
@@ -41,6 +41,10 @@ _TEXTS: dict[str, tuple[str, ...]] = {
     "experiments": ("title", "symptom", "prediction", "hypothesis", "outcome_text", "fallback"),
     "experiment_events": ("role", "text"),
 }
+
+
+TABLES = ("gameday_roles", *_TEXTS)
+"""Tables that `hidden` reads; others pass it as they are."""
 
 
 def _replacer(tables: Mapping[str, pd.DataFrame]) -> _Replace | None:

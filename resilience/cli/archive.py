@@ -108,7 +108,7 @@ def sync_datadog(
 
 @click.group("store")
 def store_group() -> None:
-    """Look after the files of the store. See `resilience store clean --help`."""
+    """Look after the files of the store: `clean`, `compact`."""
 
 
 @store_group.command("clean")
@@ -136,3 +136,13 @@ def store_clean(
         click.echo(f"  {one.table}: {one.files} file(s) {'would go' if dry_run else 'removed'}{kept}")
     if not done:
         click.echo("Nothing to remove.")
+
+
+@store_group.command("compact")
+@store_option
+def store_compact(root: str | None) -> None:
+    """Write the files of the series anew, one series after another: whatever reads single series is faster then."""
+    from .. import points
+
+    n = points.compact(store_at(root))
+    click.echo(f"{n} point(s) in order." if n else "There are no series.")

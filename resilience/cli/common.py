@@ -36,6 +36,21 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
     return store_option(form_option(command))
 
 
+def computing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of a command whose per-series work other processes can do."""
+    jobs = click.option(
+        "--jobs",
+        type=click.IntRange(1, 256),
+        default=1,
+        show_default=True,
+        help="Processes that share the work.",
+    )
+    scheduler = click.option(
+        "--scheduler", metavar="tcp://HOST:PORT", help="Dask scheduler whose workers do the work instead."
+    )
+    return jobs(scheduler(command))
+
+
 def moment_of(text: str | None) -> datetime:
     try:
         moment = datetime.now(UTC) if text is None else datetime.fromisoformat(text)

@@ -21,6 +21,9 @@ from .common import store_at, store_option, workspace_here
 @click.option(
     "--timeout", type=click.IntRange(1), default=600, show_default=True, help="Seconds a cell may take."
 )
+@click.option(
+    "--names", is_flag=True, help="Keep the names of people on GameDay pages, which tell roles otherwise."
+)
 @store_option
 def render(
     report_id: str | None,
@@ -29,6 +32,7 @@ def render(
     why: bool,
     at_once: int,
     timeout: int,
+    names: bool,
     root: str | None,
 ) -> None:
     """Make reports/REPORT_ID (a GameDay's id, failure-classes, time-to-restore, capacity) and the gallery."""
@@ -38,7 +42,7 @@ def render(
     from ..report import render as report
 
     workspace, store = workspace_here(), store_at(root)
-    wanted = report.jobs(store, workspace, report_id)
+    wanted = report.jobs(store, workspace, report_id, names=names)
     workspace.reports.mkdir(parents=True, exist_ok=True)
     report.recover(workspace.reports)
     failed = 0

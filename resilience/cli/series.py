@@ -8,7 +8,7 @@ import click
 
 from ..errors import InputError
 from ..terminal import show
-from .common import moment_of, reading, store_at, workspace_here
+from .common import computing, moment_of, reading, store_at, workspace_here
 
 
 @click.command()
@@ -18,19 +18,29 @@ from .common import moment_of, reading, store_at, workspace_here
 )
 @click.option("--zone", help="IANA zone [default: the workspace's].")
 @click.option("--hours", is_flag=True, help="All 168 hours of the week instead of one row per scope.")
+@computing
 @reading
 def capacity(
-    metric: str | None, interval_s: float | None, zone: str | None, hours: bool, root: str | None, form: str
+    metric: str | None,
+    interval_s: float | None,
+    zone: str | None,
+    hours: bool,
+    jobs: int,
+    scheduler: str | None,
+    root: str | None,
+    form: str,
 ) -> None:
     """The week of a metric, per scope: peak to mean, busiest hour, or all 168 hours with quantiles."""
-    from .. import views
-    from ..analysis import capacity as analysis
+    from .. import estate, views, workers
 
     store = store_at(root)
-    usual = views.traffic(store, metric) or (metric or views.REQUESTS, 3600)
-    rows = views.series_at(store, usual[0], interval_s or usual[1])
+    name, usual_s = views.traffic(store, metric) or (metric or views.REQUESTS, 3600)
     out = views.left_out(store)
-    found = analysis.profile(rows, zone or workspace_here().zone, metric=usual[0], exclude=out.spans)
+    where = zone or workspace_here().zone
+    with workers.executor(store, jobs, scheduler) as pool:
+        found = estate.week_profile(
+            store, name, interval_s or usual_s, where, exclude=out.spans, executor=pool
+        )
     show(found.table if hours else found.scopes, form, f"{found.text} {out.text}")
 
 
@@ -111,10 +121,19 @@ def _limits(given: tuple[str, ...]) -> dict[str, float]:
 @click.option("--experiments", is_flag=True, help="Faults of GameDays instead of incidents.")
 @click.option("--monitors", is_flag=True, help="What a monitor on each series would have told, and cried.")
 @click.option("--service", "services", multiple=True, help="Only of this service; may be repeated.")
+@computing
 @reading
-def onsets(experiments: bool, monitors: bool, services: tuple[str, ...], root: str | None, form: str) -> None:
+def onsets(
+    experiments: bool,
+    monitors: bool,
+    services: tuple[str, ...],
+    jobs: int,
+    scheduler: str | None,
+    root: str | None,
+    form: str,
+) -> None:
     """When each incident began by its metrics, beside when it is said to have begun."""
-    from .. import views
+    from .. import views, workers
     from ..analysis import anchors
     from ..analysis import monitors as judged
 
@@ -124,18 +143,20 @@ def onsets(experiments: bool, monitors: bool, services: tuple[str, ...], root: s
     series = views.recorded(store, services or None)
     if experiments:
         targets = views.table(store, "experiment_targets")
-        found = anchors.of_experiments(views.table(store, "experiments"), targets, series)
+        with workers.executor(store, jobs, scheduler) as pool:
+            found = anchors.of_experiments(views.table(store, "experiments"), targets, series, executor=pool)
     else:
         incidents = views.incidents(store, kind="real")
         of = views.incident_services(incidents)
         if services:
             of = of[of["service"].isin(services)]
             incidents = incidents[incidents["incident_id"].isin(of["incident_id"])].reset_index(drop=True)
-        if monitors:
-            result = judged.judge(series, incidents, of)
-            show(result.table, form, result.text)
-            return
-        found = anchors.of_incidents(incidents, of, series)
+        with workers.executor(store, jobs, scheduler) as pool:
+            if monitors:
+                result = judged.judge(series, incidents, of, executor=pool)
+                show(result.table, form, result.text)
+                return
+            found = anchors.of_incidents(incidents, of, series, executor=pool)
     table = found.table
     if form == "table":  # what fits a line
         table = table.drop(columns=["detected_at", "kind", "n_searched"], errors="ignore")

@@ -11,6 +11,7 @@ import pandas as pd
 from ..analysis.briefing import VERDICTS as PLAIN
 from ..analysis.gameday import GameDayResult
 from ..analysis.outcomes import STATES
+from . import companions
 from .figures import gameday as figures
 from .gameday_experiment import MARKS as MARKS
 from .gameday_experiment import OUTCOMES, notes_of
@@ -36,8 +37,13 @@ def first_screen(result: GameDayResult) -> Panel:
     cards = ""
     if 0 < len(brief.table) <= CARDS:
         cards = f'<ol class="cards briefs">{"".join(_card(row) for row in brief.table.itertuples())}</ol>'
+    beside = (
+        f'<p class="meta">Beside this page: <a href="{companions.TABLE}">a table for customer service</a> and <a '
+        f'href="{companions.SLIDE}">the day on one slide</a>.</p>'
+    )
     return Panel(
-        "", body=f'<p class="day">{escape(day["title"])}</p>{why}<dl class="answers">{told}</dl>{cards}'
+        "",
+        body=f'<p class="day">{escape(day["title"])}</p>{why}<dl class="answers">{told}</dl>{beside}{cards}',
     )
 
 
@@ -292,7 +298,8 @@ def changed(result: GameDayResult) -> Panels:
             Panel(result.changes.text + single, drawn, table(cells, columns), _anchor("what-it-changed"))
         )
     if result.detection is not None:
-        panels.append(Panel(result.detection[2]))
+        said = f"<h3>Did people notice incidents sooner?</h3>{finding(result.detection.text)}"
+        panels.append(Panel("", body=said))
     panels.append(_history(result))
     return Panels(panels)
 

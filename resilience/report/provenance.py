@@ -18,7 +18,7 @@ from ..store import Store, content_hash
 from . import digests
 
 FILE = "provenance.json"
-_LIBRARIES = ("nbconvert", "numpy", "pandas", "plotly", "scikit-learn", "scipy")
+_LIBRARIES = ("matplotlib", "nbconvert", "numpy", "pandas", "plotly", "scikit-learn", "scipy")
 
 
 def describe(

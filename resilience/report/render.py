@@ -23,7 +23,7 @@ from .. import __version__, views
 from ..errors import InputError
 from ..store import Store
 from ..workspace import Workspace
-from . import provenance
+from . import companions, provenance
 from .export import Page, to_html
 from .panels import RESULT_MIME
 
@@ -52,14 +52,16 @@ class Rendered:
     why: tuple[str, ...] = ()
 
 
-def jobs(store: Store, workspace: Workspace, wanted: str | None = None) -> list[Job]:
+def jobs(store: Store, workspace: Workspace, wanted: str | None = None, *, names: bool = False) -> list[Job]:
     """Reports that can be made from `store`: every GameDay and the analyses. `wanted` picks one by id.
 
-    Raises InputError where the store holds nothing, or nothing of that id.
+    GameDays show roles instead of people unless `names`, in their titles too. Raises InputError where the store holds
+    nothing, or nothing of that id.
     """
-    days = store.load("gamedays").sort_values(["held_on", "gameday_id"], ascending=False)
+    asked: dict[str, bool] = {"names": True} if names else {}
     found = [
-        Job(row.gameday_id, row.title, "gameday", {"gameday_id": row.gameday_id}) for row in days.itertuples()
+        Job(day, title, "gameday", {"gameday_id": day, **asked})
+        for day, title in views.gameday_titles(store, names=names).items()
     ]
     if store.version("incidents") is not None:
         found.append(Job("failure-classes", "What keeps failing", "failure_classes", {}))
@@ -160,7 +162,7 @@ def _gave_up(job: Job, workspace: Workspace, error: Exception) -> Rendered:
 def make(
     notebook: Path, about: dict[str, Any], store: Store, folder: Path, *, seconds: int = CELL_SECONDS
 ) -> tuple[str, str]:
-    """Write the four files of a report into `folder`; the page, and the error that stopped the notebook, if any."""
+    """Write the files of a report into `folder`; the page, and the error that stopped the notebook, if any."""
     given = {"versions": json.dumps(about["versions"], sort_keys=True), **about["parameters"]}
     executed, error = _execute(notebook, given, store, folder, seconds)
     page = Page(about["title"], notebook.name, __version__, about["parameters"], about["tables"], error)
@@ -168,7 +170,10 @@ def make(
     if not error:
         _write(folder / "report.html", html)
         _write(folder / "report.ipynb", _dump(executed))
-        _write(folder / "result.json", _dump(_result(executed)))
+        result = _result(executed)
+        _write(folder / "result.json", _dump(result))
+        for name, content in companions.beside(result).items():
+            _write(folder / name, content)
         outputs = {path.name: provenance.sha256(path.read_bytes()) for path in sorted(folder.iterdir())}
         _write(folder / provenance.FILE, _dump({**about, "outputs": outputs}))
     return html, error
@@ -321,9 +326,9 @@ def _write_failure(final: Path, html: str, error: str) -> None:
     _write(final / "failure.json", _dump({"error": error}))
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: str | bytes) -> None:
     part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8", newline="\n")
+    part.write_bytes(content.encode() if isinstance(content, str) else content)
     part.replace(path)
 
 
