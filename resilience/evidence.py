@@ -6,9 +6,9 @@ labels: a label reads a past report whenever it is given, and says nothing of th
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,26 +17,23 @@ from . import schema, views
 from .analysis import (
     attribution,
     backtest,
-    causes,
     dependencies,
     gameday,
     ledger,
     plan,
     rehearsals,
-    safe_windows,
+    surprise_edges,
     taxonomy,
-    tolerances,
 )
 from .errors import InputError
 from .store import Store
 
 TABLES = (
-    "incidents", "incident_links", "labels", "actions", "corrections", "service_edges", "slo_history", "calendar",
-    *schema.GAMEDAY_TABLES,
+    "incidents", "incident_links", "labels", "actions", "corrections", "service_edges", "services", "slo_history",
+    "calendar", "dependency_verdicts", *schema.GAMEDAY_TABLES,
 )  # fmt: skip
 """Tables, series apart, that a ledger is made from."""
 RECENT = pd.Timedelta(weeks=8)  # of traffic that speaks for today
-LEAD = pd.Timedelta(hours=1)  # before the stated start of an incident: starts are recorded late
 BUSY = 0.99  # quantile of the hours that a rehearsal's load is compared with
 RATE = "requests/s"
 
@@ -92,26 +89,44 @@ def read(
     """
     moment = latest(store) if as_of is None else as_of
     incidents = views.incidents(store, kind="real")
-    known = incidents[~(_first(incidents) >= moment)].reset_index(drop=True)
+    known = incidents[~(first(incidents) >= moment)].reset_index(drop=True)
     # what happened after the moment was not known then
     for name in schema.MOMENTS:
         known[f"{name}_at"] = known[f"{name}_at"].where(~(known[f"{name}_at"] >= moment))
     labels = views.labels(store)
-    classed = causes.classify(known, labels[labels["incident_id"].isin(known["incident_id"])])
-    graph, declared = _graph(store)
+    classes, said = views.classified(store, known, labels[labels["incident_id"].isin(known["incident_id"])])
+    verdicts = views.table(store, "dependency_verdicts")
+    if as_of is not None:
+        verdicts = verdicts[verdicts["decided_at"] < as_of]
+    graph, declared = _graph(store, verdicts)
     shared = attribution.shares(known, graph)
-    touches = attribution.touches(known, classed.table, shared)
+    touches = attribution.touches(known, classes, shared)
     traffic = _traffic(store, moment)
-    days, loads = _rehearsals(store, moment)
-    history = rehearsals.history(days, loads)
+    days = _gamedays(store, moment)
+    loads = [load for tables, _ in days for load in _loads(store, tables)]
+    history = rehearsals.history(days, pd.DataFrame(loads, columns=list(_LOADS)))
+    held = [tables["gamedays"]["gameday_id"].iloc[0] for tables, _ in days]
+    uncovered = views.surprise_edges(store)
+    surprises = surprise_edges.of_gamedays(uncovered[uncovered["gameday_id"].isin(held)])
+    seen = _hidden(store, known, moment, zone) if hidden else _no_edges()
     facts = _facts(graph, declared, traffic, touches, moment)
     simulated = bool(known["simulated"].any()) or bool(history["simulated"].any())
     peaks = traffic[["service", "peak"]].assign(unit=RATE)
     return Evidence(
         moment, known, touches, history, facts, graph, peaks, views.table(store, "actions"),
-        _hidden(store, known, moment, zone) if hidden else _no_edges(),
-        tuple(taxonomy.packaged().names), classed.text, simulated,
+        surprise_edges.decided([seen, surprises], verdicts),
+        tuple(taxonomy.packaged().names), said, simulated,
     )  # fmt: skip
+
+
+def services(store: Store) -> frozenset[str]:
+    """Every service that an incident, a GameDay, a graph or a series of the store names."""
+    graph, declared = _graph(store, schema.frame("dependency_verdicts"))
+    incidents = views.incidents(store, kind="real")["services"].dropna()
+    scopes = _service(store.count("series", ("scope",))["scope"]).dropna()
+    listed = {name for names in incidents for name in names.split(", ")}
+    targets = store.load("experiment_targets")["service"]
+    return frozenset({*listed, *targets, *declared["service"], *graph["caller"], *graph["callee"], *scopes})
 
 
 def build(found: Evidence) -> ledger.Ledger:
@@ -143,53 +158,26 @@ def judge(found: Evidence, seed: int = 0, horizon_months: int = 6) -> backtest.B
     )  # fmt: skip
 
 
-def constraints(store: Store, found: Evidence, **given: Any) -> plan.Rules:
-    """Rules with what the store knows: exhausted error budgets and open incidents. `given`: fields of `plan.Rules`."""
-    open_ = found.incidents[found.incidents["resolved_at"].isna() & found.incidents["mitigated_at"].isna()]
-    # an old report without an end is a gap in the report, not an incident that still burns
-    open_ = open_[_first(open_) >= found.as_of - pd.Timedelta(days=30)]
-    burning = {s for listed in open_["services"].dropna() for s in listed.split(", ")}
-    return plan.Rules(budget_spent=_budgets(store, found.as_of), open_incidents=frozenset(burning), **given)
-
-
-def _budgets(store: Store, moment: pd.Timestamp) -> dict[str, str]:
-    """Services whose objective is missed in the month of `moment`, the latest that was measured."""
-    months = store.load("slo_history")
-    months = months[
-        (months["month_at"] < moment) & months["value_percent"].notna() & months["service"].notna()
-    ]
-    latest_ = months.sort_values("month_at").groupby("slo_id").tail(1)
-    spent = latest_[latest_["value_percent"] < latest_["target_percent"]]
-    return {
-        row.service: f"{row.name}: {row.value_percent:.3f} % of {row.target_percent:.3f} % in {row.month_at:%Y-%m}"
-        for row in spent[["service", "name", "value_percent", "target_percent", "month_at"]]
-        .rename(columns={"name": "title"})
-        .assign(name=lambda d: d["title"])
-        .itertuples(index=False)
-    }
-
-
-def _first(incidents: pd.DataFrame) -> pd.Series:
+def first(incidents: pd.DataFrame) -> pd.Series:
+    """The first moment that each incident states; null where it states none."""
     at = incidents["started_at"]
     for name in schema.MOMENTS[1:]:
         at = at.fillna(incidents[f"{name}_at"])
     return at
 
 
-def _graph(store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Declared calls between services, and what is declared of each service."""
+def _graph(store: Store, verdicts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Calls between services that are declared or that people confirmed, and what is declared of each service."""
     rows = views.table(store, "service_edges")
     services = rows[(rows["from_kind"] == "service") & (rows["to_kind"] == "service")]
     calls = services.rename(columns={"from_name": "caller", "to_name": "callee"})
     backwards = calls["relation"].str.contains(r"dependencyof|calledby|usedby", case=False)
     turned = calls.rename(columns={"caller": "callee", "callee": "caller"})
-    calls = pd.concat([calls[~backwards], turned[backwards]])[["caller", "callee"]]
+    confirmed = verdicts[verdicts["verdict"] == "confirmed"]
+    confirmed = confirmed.rename(columns={"follower": "caller", "service": "callee"})
+    calls = pd.concat([calls[~backwards], turned[backwards], confirmed])[["caller", "callee"]]
     calls = calls.drop_duplicates().sort_values(["caller", "callee"], ignore_index=True)
-    if "services" in schema.TABLES:
-        declared = views.table(store, "services")
-    else:
-        declared = pd.DataFrame({"service": sorted({*calls["caller"], *calls["callee"]})})
-    return calls, declared
+    return calls, views.table(store, "services")
 
 
 def _service(scope: pd.Series) -> pd.Series:
@@ -227,26 +215,29 @@ def _traffic(store: Store, moment: pd.Timestamp) -> pd.DataFrame:
     return found.reset_index()
 
 
-def _rehearsals(
-    store: Store, moment: pd.Timestamp
-) -> tuple[list[tuple[dict[str, pd.DataFrame], pd.DataFrame]], pd.DataFrame]:
-    """Tables and result of every GameDay held before `moment`, and the load on its targets during each fault."""
-    days, loads = [], []
-    held = store.load("gamedays")
+def _gamedays(store: Store, moment: pd.Timestamp) -> list[tuple[dict[str, pd.DataFrame], pd.DataFrame]]:
+    """Tables and result of every GameDay held before `moment`, in order of time."""
+    whole = {name: views.table(store, name) for name in schema.GAMEDAY_TABLES}
+    held = whole["gamedays"]
+    found = []
     for day in held[held["held_on"] < moment].sort_values(["held_on", "gameday_id"])["gameday_id"]:
-        tables = views.gameday_tables(store, day)
-        result = gameday.analyse(tables)
-        days.append((tables, result.table))
-        loads += _loads(store, day, tables)
-    columns = ["gameday_id", "experiment_key", "service", "load", "load_unit"]
-    return days, pd.DataFrame(loads, columns=columns)
+        tables = {
+            name: rows[rows["gameday_id"] == day].reset_index(drop=True) for name, rows in whole.items()
+        }
+        tables["series"] = views.watched(store, tables["experiment_probes"], tables["experiments"])
+        found.append((tables, gameday.analyse(tables).table))
+    return found
 
 
-def _loads(store: Store, day: str, tables: dict[str, pd.DataFrame]) -> list[tuple[str, str, str, float, str]]:
+_LOADS = ("gameday_id", "experiment_key", "service", "load", "load_unit")
+
+
+def _loads(store: Store, tables: dict[str, pd.DataFrame]) -> list[tuple[str, str, str, float, str]]:
+    """Load on each target while its fault lasted, in the environment where it ran; columns `_LOADS`."""
     ran = tables["experiments"][tables["experiments"]["fault_started_at"].notna()]
-    if ran.empty:
-        return []
     spans = {row.experiment_key: span for row in ran.itertuples() if (span := gameday.fault_window(row))}
+    if not spans:
+        return []
     first, last = min(s for s, _ in spans.values()), max(e for _, e in spans.values())
     hour = pd.Timedelta(hours=1)
     rows = views.table(
@@ -259,7 +250,8 @@ def _loads(store: Store, day: str, tables: dict[str, pd.DataFrame]) -> list[tupl
             continue
         start, end = spans[target.experiment_key]
         where = ran.set_index("experiment_key").loc[target.experiment_key, "environment"]
-        mine = rows[rows["scope"].str.contains(rf"(?:^|,)service:{target.service}(?:,|$)", regex=True)]
+        name = re.escape(target.service)
+        mine = rows[rows["scope"].str.contains(rf"(?:^|,)service:{name}(?:,|$)", regex=True)]
         elsewhere = mine["scope"].str.contains("env:") & ~mine["scope"].str.contains("env:prod")
         mine = mine[~elsewhere] if where == "production" else mine[elsewhere]
         mine = mine[mine["interval_s"] == mine["interval_s"].min()]
@@ -267,7 +259,7 @@ def _loads(store: Store, day: str, tables: dict[str, pd.DataFrame]) -> list[tupl
         inside = mine[(mine["at"] >= start) & (mine["at"] + width <= end)]["value"].dropna()
         if len(inside):
             rate = float(inside.mean() / mine["interval_s"].iloc[0])
-            found.append((day, target.experiment_key, target.service, rate, RATE))
+            found.append((target.gameday_id, target.experiment_key, target.service, rate, RATE))
     return found
 
 
@@ -303,85 +295,21 @@ def _hidden(store: Store, known: pd.DataFrame, moment: pd.Timestamp, zone: str) 
     usual = views.traffic(store, views.REQUESTS)
     if usual is None:
         return _no_edges()
-    rows = views.table(store, "series", where={"metric": [usual[0]]})
-    rows = rows[(rows["interval_s"] == usual[1]) & (rows["at"] < moment)]
-    rows = rows[_service(rows["scope"]).notna()]
     named = known[["incident_id", "services"]].dropna()
     named = named.assign(service=named["services"].str.split(", ")).explode("service", ignore_index=True)
-    try:
-        found = dependencies.candidates(
-            rows,
-            views.table(store, "service_edges"),
-            named[["incident_id", "service"]],
-            metric=usual[0],
-            zone=zone,
-        )
-    except InputError:
-        return _no_edges()  # too few services or weeks: nothing can be found, and nothing is claimed
-    return found.table[["service", "follower", "evidence"]].assign(origin="series or incidents", state="open")
+    named = named[["incident_id", "service"]]
 
-
-def steady_state(store: Store, found: Evidence, service: str, day: pd.Timestamp, zone: str) -> pd.DataFrame:
-    """Limits of a service at ten o'clock local of `day`, from its own series without its incidents and GameDays."""
-    rows = views.table(
-        store, "series", where={"scope": [f"service:{service}", f"env:prod,service:{service}"]}
-    )
-    mine = found.incidents[found.incidents["services"].fillna("").map(lambda s: service in s.split(", "))]
-    start = mine["started_at"].fillna(mine["detected_at"])
-    end = mine["mitigated_at"].fillna(mine["resolved_at"]).fillna(start + pd.Timedelta(hours=8))
-    spans = [(a - LEAD, b) for a, b in zip(start, end, strict=True) if pd.notna(a) and a - LEAD < b]
-    spans += [(at, at + pd.Timedelta(days=1)) for at in found.history["held_on"].unique()]
-    at = pd.Timestamp(f"{day:%Y-%m-%d} 10:30", tz=zone)
-    return tolerances.limits(rows[rows["at"] < found.as_of], at, zone, exclude=spans)
-
-
-def windows(
-    store: Store, found: Evidence, zone: str, between: tuple[pd.Timestamp, pd.Timestamp]
-) -> plan.Windows | None:
-    """Finds the safe window with most room between two aware moments, per target; None where there is no traffic.
-
-    Only production needs one: elsewhere an experiment waits for people, not for traffic.
-    """
-    usual = views.traffic(store, views.REQUESTS)
-    if usual is None:
-        return None
-    calendar, unlike = views.table(store, "calendar"), views.left_out(store, found.as_of).spans
-    months = store.load("slo_history")
-
-    def find(service: str, environment: str, minutes: float) -> plan.Window:
-        if environment != "production":
-            return plan.Window(None, text=f"On {environment}: whenever the people are there.")
-        rows = views.table(store, "series", where={"metric": [usual[0]]} | _scopes(service))
-        rows = rows[(rows["interval_s"] == usual[1]) & (rows["at"] < found.as_of)]
+    def make() -> pd.DataFrame:
+        rows = views.table(store, "series", where={"metric": [usual[0]]})
+        rows = rows[(rows["interval_s"] == usual[1]) & (rows["at"] < moment)]
+        rows = rows[_service(rows["scope"]).notna()]
+        edges = views.table(store, "service_edges")
         try:
-            looked = safe_windows.safe_windows(
-                rows.assign(scope=f"service:{service}"), calendar, zone=zone, metric=usual[0], targets=[service],
-                minutes=minutes, between=between, incidents=found.incidents, slo_history=months, exclude=unlike,
-            )  # fmt: skip
-        except InputError as error:
-            return plan.Window(None, text=f"Not known: {error}")
-        fits = looked.best
-        if not (calendar["kind"] == "support").any():  # nobody said who is at hand when: office hours, then
-            local = fits["starts_at"].dt.tz_convert(zone)
-            fits = fits[(local.dt.day_of_week < 5) & local.dt.hour.between(9, 15)]
-        if fits.empty:
-            return plan.Window(False, text=looked.text)
-        best = fits.iloc[0]
-        condition = f" {best['condition']}" if pd.notna(best["condition"]) else ""
-        said = f"{best['room']:.0%} of what is left under the fault stays free.{condition}"
-        return plan.Window(True, best["starts_at"], best["ends_at"], said)
+            found = dependencies.candidates(rows, edges, named, metric=usual[0], zone=zone)
+        except InputError:
+            return _no_edges()  # too few services or weeks: nothing can be found, and nothing is claimed
+        return found.table[["service", "follower", "evidence"]].assign(origin="series or incidents")
 
-    return find
-
-
-def month_after_next(store: Store, found: Evidence, zone: str) -> plan.Windows | None:
-    """`windows` of the calendar month that begins at least a month after `found` was known."""
-    first = (found.as_of.tz_convert(zone).tz_localize(None).normalize() + pd.DateOffset(months=2)).replace(
-        day=1
-    )
-    start = first.tz_localize(zone)
-    return windows(store, found, zone, (start, start + pd.DateOffset(months=1)))
-
-
-def _scopes(service: str) -> dict[str, list[str]]:
-    return {"scope": [f"service:{service}", f"env:prod,service:{service}"]}
+    versions = store.versions()
+    read = [f"{name} {versions.get(name)}" for name in ("series", "service_edges", "corrections")]
+    return views.kept(store, "dependencies", [*read, f"{moment} {zone}", named], make)

@@ -21,6 +21,7 @@ from .sources import (
     calendar,
     corrections_file,
     datadog,
+    dependency_verdicts,
     deployments,
     gamedays,
     graph,
@@ -92,6 +93,7 @@ def ingest(
     run.add_trackers(found["tracker"], kind)
     run.add_gamedays(found["gameday"])
     run.add_labels(found["labels"])
+    run.add_verdicts(found["verdicts"])
     run.add_graphs(found["graph"])
     run.add_deployments(found["deployments"])
     run.add_calendars(found["calendar"], zone)
@@ -142,6 +144,8 @@ def _kind(file: Path, mapping: Path | None, forced: str | None) -> str:
         return "settings"
     if file.name in calendar.NAMES:
         return "calendar"
+    if file.name == dependency_verdicts.NAME and file.parent.name == dependency_verdicts.FOLDER:
+        return "verdicts"
     if file.name == "root_cause.csv":
         return "labels"
     if file.parent.name == graph.FOLDER and file.suffix in graph.SUFFIXES:
@@ -329,6 +333,14 @@ class _Run:
             rows = self._guarded(path, anchor, partial(labels.read, path))
             if rows is not None:
                 self._upsert("labels", rows)
+
+    def add_verdicts(self, files: Sequence[tuple[Path, Path]]) -> None:
+        """A file's verdicts replace those that it held before: a line taken out is taken back."""
+        for path, anchor in files:
+            uri = path.resolve().relative_to(anchor).as_posix()
+            rows = self._guarded(path, anchor, partial(dependency_verdicts.read, path, uri))
+            if rows is not None:
+                self._upsert("dependency_verdicts", rows, "source_uri", [uri])
 
     def add_graphs(self, files: Sequence[tuple[Path, Path]]) -> None:
         """A file's calls and services replace those that it held before."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,19 +15,19 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[str, int, int], None]]:
-    """A progress line on a terminal; plain lines, one per step, elsewhere."""
+def progress(what: str, *, every_s: float = 0.0) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress line on a terminal; elsewhere plain lines, one per step, or where `every_s` is given no more often."""
     from rich.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        last = ""
+        last, told_s = "", float("-inf")
 
         def plain(step: str, done: int, of: int) -> None:
-            nonlocal last
-            if step != last:
+            nonlocal last, told_s
+            if step != last and time.monotonic() - told_s >= every_s:
                 click.echo(f"{what}: {step}", err=True)
-            last = step
+                last, told_s = step, time.monotonic()
 
         yield plain
         return

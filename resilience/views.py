@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ _REPORT_TABLES = {
         "services",
         "slo_history",
         "calendar",
+        "dependency_verdicts",
         *schema.GAMEDAY_TABLES,
     ),
     "capacity": (
@@ -42,6 +44,9 @@ _REPORT_TABLES = {
         "service_edges", "services", "corrections",
     ),
 }  # fmt: skip
+
+
+_GAMEDAY_READS = ("incidents", "incident_links", "incident_services", "labels", "corrections")
 
 
 def open_store(root: str, versions: str = "{}") -> Store:
@@ -116,7 +121,7 @@ def onsets(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
     """
     services = store.load("incident_services")
     read = pd.DataFrame({"version": [store.version("series") or -1]})
-    kept = [
+    parts = [
         rows[["incident_id", "started_at", "detected_at"]],
         services,
         read,
@@ -128,7 +133,7 @@ def onsets(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
 
         return anchors.of_incidents(rows, services, _anchoring(store)).table
 
-    return _kept(store, "onsets", kept, made)
+    return kept(store, "onsets", parts, made)
 
 
 def _anchoring(store: Store) -> pd.DataFrame:
@@ -199,10 +204,10 @@ def gameday_tables(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
     if tables["gamedays"].empty:
         known = ", ".join(store.load("gamedays")["gameday_id"]) or "none"
         raise InputError(f"There is no GameDay {gameday_id!r} in the store.", remedy=f"GameDays: {known}.")
-    return {**tables, "series": _watched(store, tables["experiment_probes"], tables["experiments"])}
+    return {**tables, "series": watched(store, tables["experiment_probes"], tables["experiments"])}
 
 
-def _watched(store: Store, probes: pd.DataFrame, ran: pd.DataFrame) -> pd.DataFrame:
+def watched(store: Store, probes: pd.DataFrame, ran: pd.DataFrame) -> pd.DataFrame:
     """Series of the probes and backlogs of GameDays, around the faults of each."""
     spans = [span for _, day in ran.groupby("gameday_id") if (span := _span(day)) is not None]
     metrics = set(probes["metric"]) | set(ran["backlog_metric"].dropna())
@@ -260,8 +265,8 @@ def gameday_context(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
         **found,
         "series": pd.concat(
             [
-                _services_around(store, ran[ran["gameday_id"] == gameday_id]),
-                _watched(
+                services_around(store, ran[ran["gameday_id"] == gameday_id]),
+                watched(
                     store, probes[probes["gameday_id"].isin(repeats)], ran[ran["gameday_id"].isin(repeats)]
                 ),
             ],
@@ -274,7 +279,8 @@ def gameday_context(store: Store, gameday_id: str) -> dict[str, pd.DataFrame]:
     }
 
 
-def _services_around(store: Store, ran: pd.DataFrame) -> pd.DataFrame:
+def services_around(store: Store, ran: pd.DataFrame) -> pd.DataFrame:
+    """Fine series of every service from some hours before the first fault of `ran` (experiments of one day) to its end."""
     span = _span(ran)
     if span is None:
         return schema.frame("series")
@@ -303,54 +309,75 @@ def _surprises(store: Store, day: str, edges: pd.DataFrame, real: pd.DataFrame) 
     ran, targets = (
         table(store, name, where={"gameday_id": [day]}) for name in ("experiments", "experiment_targets")
     )
-    near = _services_around(store, ran)
+    near = services_around(store, ran)
 
     def made() -> pd.DataFrame:
         found = blast_radius.radius(ran, targets, reach.reach(ran, near, real), edges)
         return blast_radius.surprise_edges(found, targets).assign(gameday_id=day)
 
-    return _kept(store, "surprises", [ran, targets, near, edges, real], made)
+    return kept(store, "surprises", [ran, targets, near, edges, real], made)
 
 
 def classes(store: Store) -> pd.DataFrame:
-    """Real incidents with `failure_class`, the likeliest or `unknown`: incident_id, started_at, detected_at, services.
-
-    Classifying takes seconds and every GameDay page asks for it, so the answer is kept beside a store on disk, under a
-    name made from all it depends on.
-    """
-    rows, given = incidents(store, kind="real"), labels(store)
+    """Real incidents with `failure_class`, the likeliest or `unknown`: incident_id, started_at, detected_at, services."""
+    rows = incidents(store, kind="real")
     columns = ["incident_id", "started_at", "detected_at", "services", "failure_class"]
+    found = classified(store, rows, labels(store))[0][["incident_id", "failure_class"]]
+    return rows.merge(found, on="incident_id")[columns]
+
+
+def classified(store: Store, rows: pd.DataFrame, given: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Table and sentence of `causes.classify`: it takes seconds and many pages ask for it, so it is kept."""
 
     def made() -> pd.DataFrame:
         from .analysis import causes
 
-        found = causes.classify(rows, given).table[["incident_id", "failure_class"]]
-        return rows.merge(found, on="incident_id")[columns]
+        found = causes.classify(rows, given)
+        table = found.table.copy(deep=False)
+        table.attrs["text"] = found.text
+        return table
 
-    return _kept(store, "classes", [rows, given], made)
+    found = kept(store, "classes", [rows, given], made)
+    return found, str(found.attrs["text"])
 
 
-def _kept(
-    store: Store, name: str, made_from: list[pd.DataFrame], made: Callable[[], pd.DataFrame]
+def kept(
+    store: Store, name: str, made_from: Sequence[pd.DataFrame | str], made: Callable[[], pd.DataFrame]
 ) -> pd.DataFrame:
-    """What `made` returns, kept in a file whose name is made from the tables and the analyses that it depends on."""
+    """What `made` returns, kept in a file whose name is made from the tables, words and analyses that it depends on.
+
+    The newest `_MOST_KEPT` of a name stay.
+    """
     root = Path(store.root)
     if "://" in store.root or not os.access(root, os.W_OK):
         return made()
     code = Path(__file__).parent
-    parts = [content_hash(part) for part in made_from]
+    parts = [part if isinstance(part, str) else content_hash(part) for part in made_from]
     files = sorted(p for p in (code / "analysis").iterdir() if p.suffix in (".py", ".yml"))
-    parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
-    kept = root / "_kept" / f"{name}-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:32]}.parquet"
-    if not kept.is_file():
-        rows = made()
-        kept.parent.mkdir(exist_ok=True)
-        part = kept.with_name(
-            f"{kept.name}.{os.getpid()}-{threading.get_ident()}.part"
-        )  # reports run side by side
-        rows.to_parquet(part)
-        part.replace(kept)
-    return pd.read_parquet(kept)
+    parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in [*files, code / "taxonomy.yml"]]
+    path = root / "_kept" / f"{name}-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:32]}.parquet"
+    with contextlib.suppress(FileNotFoundError):
+        return pd.read_parquet(path)
+    rows = made()
+    path.parent.mkdir(exist_ok=True)
+    part = path.with_name(
+        f"{path.name}.{os.getpid()}-{threading.get_ident()}.part"
+    )  # reports run side by side
+    rows.to_parquet(part)
+    rows = pd.read_parquet(part)
+    part.replace(path)
+    for old in sorted(path.parent.glob(f"{name}-*.parquet"), key=_written)[:-_MOST_KEPT]:
+        old.unlink(missing_ok=True)
+    return rows
+
+
+_MOST_KEPT = 32
+
+
+def _written(file: Path) -> int:
+    with contextlib.suppress(FileNotFoundError):
+        return file.stat().st_mtime_ns
+    return 0
 
 
 def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) -> dict[str, pd.DataFrame]:
@@ -364,13 +391,17 @@ def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) ->
             )
             for name in own
         }
-        read = {name: store.load(name) for name in ("incidents", "incident_links", "labels", "corrections")}
+        read = {name: store.load(name) for name in _GAMEDAY_READS}
         return {**near, **both, **read}
     tables = {name: store.load(name) for name in _REPORT_TABLES[notebook]}
     if parameters.get("anchored"):
         tables |= {"series": _anchoring(store), "incident_services": store.load("incident_services")}
     if notebook == "next_experiments":
-        tables["series"] = table(store, "series", where={"metric": [REQUESTS]})
+        tables["series"] = schema.frame("series")
+    if notebook == "next_experiments" and (usual := traffic(store, REQUESTS)):
+        fine = [services_around(store, ran) for _, ran in tables["experiments"].groupby("gameday_id")]
+        tables["series"] = pd.concat([series_at(store, *usual), *fine], ignore_index=True)
+        tables["series"] = tables["series"].drop_duplicates(list(schema.key("series")), ignore_index=True)
     if notebook == "capacity":
         tables["series"] = series_at(store, str(parameters["metric"]), float(parameters["interval_s"]))
     return tables

@@ -41,6 +41,8 @@ class World:
     hidden_before: int = 0
     """Seconds since 1970 from which on there are points."""
     records: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    paging: str = ""
+    """How a list of incidents says what follows (`_Handler._paged`); "stuck" never turns the page."""
     corrected: dict[int, float] = field(default_factory=dict)
     """Month of the year -> percentage of every SLO, where somebody corrected it."""
 
@@ -281,7 +283,9 @@ class _Handler(BaseHTTPRequestHandler):
             return have.get(name, [])[first : first + step]
 
         if path == "/api/v2/incidents":
-            return {"data": page("incidents", "page[size]", "page[offset]", 7)}
+            return self._paged(
+                page("incidents", "page[size]", "page[offset]", 7), int(asked["page[offset]"][0])
+            )
         if path == "/api/v2/incidents/search":
             found = [{"data": one} for one in page("searched", "page[size]", "page[offset]", 5)]
             return {"data": {"attributes": {"incidents": found}}}
@@ -313,6 +317,20 @@ class _Handler(BaseHTTPRequestHandler):
             after = {"meta": {"page": {"after": str(first + 6)}}} if first + 6 < len(inside) else {}
             return {"data": some, **after}
         return None
+
+    def _paged(self, found: list[Any], first: int) -> dict[str, Any]:
+        """A page of incidents, and what it says of those after it."""
+        world, after = self.server.world, first + len(found)
+        if world.paging == "stuck":
+            return {"data": world.records["incidents"][:7], "meta": {"asked": len(self.server.seen)}}
+        total = len(world.records["incidents"])
+        about: dict[str, dict[str, int]] = {
+            "next": {"next_offset": after} if after < total else {"size": len(found)},
+            "next, always": {"next_offset": after},
+            "total": {"total": total},
+            "nothing useful": {},
+        }
+        return {"data": found, **({"meta": {"pagination": about[world.paging]}} if world.paging else {})}
 
 
 @contextmanager

@@ -20,11 +20,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import f1_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 
 from resilience import schema
-from resilience.analysis import causes, taxonomy
+from resilience.analysis import causes, classifier, learning, taxonomy, word_vectors
 from resilience.analysis.causes import CauseClassifier
 from resilience.errors import InputError, RefusedError
 from resilience.failure_classes import FAILURE_CLASSES
@@ -128,7 +129,7 @@ def test_what_is_no_taxonomy_is_refused(text: str) -> None:
 
 
 def test_matching_stays_linear_on_hostile_text() -> None:
-    for text in ("certificate " * 2_000_000, "a" * 20_000_000, "out of " * 3_000_000, "\n" * 10_000_000):
+    for text in ("certificate " * 300_000, "a" * 3_000_000, "out of " * 400_000, "\n" * 1_000_000):
         taxonomy.packaged().hits(text)
     causes.report_texts(incidents(["**" * 200_000 + "\n" + "# a" * 200_000, "\n#" * 200_000]))
 
@@ -314,7 +315,143 @@ def test_two_thousand_reports_train_within_the_time() -> None:
     ]
     began = time.process_time()
     CauseClassifier().fit(texts, list(TOLD) * (334 if FULL else 50))
-    assert time.process_time() - began < (20 if FULL else 10)
+    assert time.process_time() - began < 10
+
+
+def test_a_fit_on_few_rows_is_the_fit_on_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turned into as many dimensions as there are rows or not: the same probabilities and explanations."""
+    texts, names = [f"{text} {i}" for i in range(8) for text in TOLD.values()], list(TOLD) * 8
+    few = CauseClassifier().fit(texts, names)
+    monkeypatch.setattr(classifier, "FEW_ROWS", 0)
+    many = CauseClassifier().fit(texts, names)
+    assert few.predict_proba([*texts, NOTHING]) == pytest.approx(
+        many.predict_proba([*texts, NOTHING]), abs=1e-3
+    )
+    assert few.explain(texts, names) == many.explain(texts, names)
+
+
+def test_sequences_are_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_vectors, "COMMON", 1)
+    texts = [*TOLD.values(), "a bb ccc  dddd\n\tÉté ß", ""]
+    ours = word_vectors.WordVectors(10**6)
+    found = ours.fit_transform(texts)[:, len(ours.words) :]
+    theirs = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True).fit_transform(texts)
+    assert abs(found - theirs).max() < 1e-6
+    assert abs(ours.transform(texts[:3])[:, len(ours.words) :] - theirs[:3]).max() < 1e-6
+
+
+ODD = {
+    "empty": "",
+    "spaces": " \n\t ",
+    "stop words": "the of and",
+    "digits": "123 456",
+    "emoji": "\N{FIRE}\N{FIRE} \N{SKULL}",
+    "German": "Das Zertifikat der Kasse war abgelaufen, niemand hatte es erneuert.",
+    "Japanese": "証明書の期限が切れた",
+    "Arabic": "انتهت صلاحية الشهادة",
+    "control": "\x00\x1b[2J\ud800 down",
+    "1 MB": "checkout failed because of the botnet. " * 26_000,
+    "one word of 1 MB": "x" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("n", [0, 12, 40])
+def test_any_text_gets_probabilities(n: int) -> None:
+    """Untaught, hardly taught and calibrated; odd texts are also taught, and none upsets the others."""
+    given_ = [*ODD.values(), *[text for _ in range(9) for text in TOLD.values()]][:n]
+    names = (["config"] * len(ODD) + list(TOLD) * 9)[:n]
+    model = CauseClassifier().fit(given_, names)
+    found = model.predict_proba(list(ODD.values()))
+    assert np.allclose(found.sum(axis=1), 1)
+    assert (found >= 0).all()
+    assert set(model.predict(list(ODD.values()))) <= {*model.classes_, "unknown"}
+    assert len(model.explain(list(ODD.values()), ["security"] * len(ODD))) == len(ODD)
+
+
+@pytest.mark.parametrize("rare", range(1, 10))
+def test_a_class_with_few_examples_does_not_break_calibration(rare: int) -> None:
+    texts = [f"{TOLD['security']} {i}" for i in range(35)] + [f"{TOLD['datastore']} {i}" for i in range(rare)]
+    model = CauseClassifier().fit(texts, ["security"] * 35 + ["datastore"] * rare)
+    assert np.allclose(model.predict_proba(texts).sum(axis=1), 1)
+    assert model.predict([TOLD["datastore"], TOLD["security"]]).tolist() == ["datastore", "security"]
+
+
+def test_labels_of_one_class_only_leave_the_others_possible() -> None:
+    model = CauseClassifier().fit([f"{TOLD['security']} {i}" for i in range(40)], ["security"] * 40)
+    assert len(model.classes_) == 11
+    assert model.predict([TOLD["security"]]).tolist() == ["security"]
+    assert model.predict_proba([TOLD["time-limits"]]).argmax() == list(model.classes_).index("time-limits")
+
+
+def test_parameters_are_set_as_scikit_learn_sets_them() -> None:
+    model = CauseClassifier().set_params(threshold=1.0, prior=1.0)
+    assert model.get_params()["prior"] == 1.0
+    assert set(model.fit([], []).predict(list(TOLD.values()))) == {"unknown"}
+    with pytest.raises(ValueError, match="gremlins"):
+        model.set_params(gremlins=1)
+
+
+def test_what_moved_an_answer_is_escaped_on_the_page() -> None:
+    from resilience.report import cause_panels
+
+    bad = "<img src=x onerror=alert(1)>"
+    rows = incidents([f"{bad} botnet {bad} DDoS attack"] * 2, title=f"{bad} botnet")
+    given_ = labels(("i0", "ana", "security"))
+    found = causes.classify(rows, given_)
+    body = cause_panels.reports_of(rows, found, causes.distribution(found)).body
+    assert "botnet" in found.table["phrases"].iloc[1]
+    assert "<img" not in body
+    assert "&lt;img" in body
+
+
+RENAMED = """
+version: '2'
+renamed: {attack: security}
+classes:
+  security: {definition: An attack., phrases: [ddos, botnet]}
+  config: {definition: A setting., phrases: [setting]}
+  unknown: {definition: Not told.}
+mechanisms: {}
+"""
+
+
+def test_labels_of_a_renamed_class_are_read_under_its_new_name_and_it_is_said() -> None:
+    newer = taxonomy.parse(RENAMED)
+    given_ = labels(("i0", "ana", "attack"), ("i1", "ana", "config"), ("i2", "ana", "gone"))
+    found = causes.classify(incidents([NOTHING] * 3), given_, newer)
+    assert found.table["failure_class"].tolist()[:2] == ["security", "config"]
+    assert "1 label(s) name a class that was renamed since; they are read under its new name." in found.text
+    assert "1 label(s) of classes that the taxonomy does not have (gone)" in found.text
+    rows = incidents([*[f"A DDoS from a botnet, {i}." for i in range(4)], NOTHING])
+    told = labels(*[(f"i{i}", "ana", "attack") for i in range(4)])
+    assert learning.disagreements(rows, told, newer).empty
+    assert learning.ask_next(rows, told, newer)["incident_id"].tolist() == ["i4"]
+
+
+def test_the_two_lists_of_renamed_classes_are_one() -> None:
+    from resilience.failure_classes import RENAMED as KNOWN
+
+    assert taxonomy.packaged().renamed == KNOWN
+
+
+@pytest.mark.parametrize("wrong", ["{config: security}", "{attack: gremlins}", "{attack: attack}"])
+def test_what_cannot_be_a_renaming_is_refused(wrong: str) -> None:
+    with pytest.raises(InputError, match="cannot have been renamed"):
+        taxonomy.parse(RENAMED.replace("{attack: security}", wrong))
+
+
+def test_short_reports_in_many_styles_without_labels() -> None:
+    """126 reports written before their author had read the phrases; on 'read' ones the phrases were then widened."""
+    rows = pd.read_csv(ROOT / "tests" / "corpora" / "short_reports.csv")
+    model = CauseClassifier(threshold=0).fit([], [])
+    for part, least in (("read", 0.9), ("unread", 0.8)):
+        mine = rows[(rows["part"] == part) & (rows["cause"] != "unknown")]
+        said = model.predict(list(mine["title"] + "\n" + mine["summary"]))
+        assert f1_score(mine["cause"], said, average="macro") >= least
+    silent = rows[rows["cause"] == "unknown"]
+    assert set(CauseClassifier().fit([], []).predict(list(silent["title"] + "\n" + silent["summary"]))) == {
+        "unknown"
+    }
 
 
 @pytest.fixture(scope="module")

@@ -86,7 +86,32 @@ def test_the_sample_is_never_written_among_other_reports(
 
 
 def test_every_notebook_runs_as_it_stands(demo: Path) -> None:
-    """nbval executes each with its default parameters, as JupyterLab would."""
+    """With its default parameters and in its own folder, as JupyterLab would; in kernels that start warm."""
+    import papermill
+
+    from resilience.report import engine
+
+    found = sorted((demo / "notebooks").glob("*.ipynb"))
+    assert [path.stem for path in found] == sorted(NOTEBOOKS)
+    for path in found:
+        there = {"metadata": {"path": str(path.parent)}}
+        done = papermill.execute_notebook(
+            str(path),
+            None,
+            engine_name=engine.NAME,
+            kernel_name="python3",
+            progress_bar=False,
+            resources=there,
+        )
+        code = [cell for cell in done.cells if cell.cell_type == "code"]
+        assert all(cell.execution_count for cell in code), path
+        shown = {kind for cell in code for output in cell.outputs for kind in output.get("data", {})}
+        assert "application/vnd.plotly.v1+json" in shown, path
+
+
+@pytest.mark.acceptance
+def test_every_notebook_runs_cold(demo: Path) -> None:
+    """nbval executes each in an ordinary kernel."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "notebooks"]
     done = subprocess.run(command, cwd=demo, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout[-3000:]

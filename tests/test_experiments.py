@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resilience.analysis import faults, tolerances
+from resilience.analysis import backlog, faults, tolerances
 from resilience.analysis.plan import Plan, Rules, choose
 from resilience.report import experiments
 from resilience.sources import gamedays
@@ -131,7 +131,7 @@ def _planned(**more: Any) -> tuple[Plan, experiments.Export]:
         CATALOGUE,
         limits,
         callers={"pay": ["shop", "cart"]},
-        backlog={"cart": (80_000, "messages")},
+        backlog={"cart": backlog.backlog(np.full(8, 20_000), 5, 20)},
         **settings,
     )
 

@@ -12,17 +12,20 @@ import signal
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resilience import workspace
+from resilience import clean, sync_forecast, workspace
 from resilience.archive import Archive
 from resilience.errors import InputError
+from resilience.report import provenance
 from resilience.sources import (
     calendar,
     chaos_journal,
@@ -92,11 +95,29 @@ CALLED = [{"spanID": "1", "processID": "p1", "references": []},
           {"spanID": "2", "processID": "p2", "references": [{"refType": "CHILD_OF", "spanID": "1"}]}]  # fmt: skip
 SPANS = {"data": [{"spans": CALLED, "processes": {"p1": {"serviceName": "a"}, "p2": {"serviceName": "b"}}}]}
 COMPOSE = "services:\n  web: {image: a, depends_on: [db]}\n  db: {image: b}\n"
+PODS = """kind: Service
+metadata: {name: search}
+---
+kind: Deployment
+metadata: {name: cart}
+spec: {template: {spec: {containers: [{name: cart, env: [{name: SEARCH, value: 'http://search:80'}]}]}}}
+"""
 TABLE = "id,start,end,severity\n1,2020-03-04T10:00:00Z,2020-03-04T11:00:00Z,high\n"
 V1 = orjson.dumps(World().reply_v1("m0", 1_577_836_800, 1_577_880_000, "avg:m0{*} by {service}"))
 ASKED = {"interval": 3_600_000, "queries": [{"data_source": "metrics", "name": "a", "query": "avg:m0{*}"}]}
 REPLY = World().reply("m0", 1_577_836_800, 1_577_880_000, 3600)
 V2 = orjson.dumps({"request": {"data": {"attributes": ASKED}}, "response": REPLY})
+LONG_MAPPING = """layout: long
+time: {column: ts, format: unix_ms}
+metric_column: name
+value_column: value
+scope: {host: host}
+interval: 60
+rollup: avg
+metrics: [{name: cpu, metric: cpu}, {name: mem, metric: mem}]
+"""
+LONG = "ts,name,value,host\n1577836800000,cpu,0.5,a\n1577836860000,cpu,0.75,a\n1577836800000,mem,12,b\n"
+MADE = b'{"versions": {"series": 3}, "inputs": "00", "outputs": {"report.html": "00"}}'
 MANIFEST = b'{"kind":"slos","sha256":"00","request":{"a":1}}\n'
 ACTED = {
     "activity": {"type": "action", "name": "kill"},
@@ -143,6 +164,52 @@ def broken(draw: st.DrawFn, whole: bytes) -> bytes:
     return {"": raw, "bom": b"\xef\xbb\xbf" + raw, "cut": raw[: len(raw) // 2], "twice": raw + raw}[how]
 
 
+HOSTILE: list[Any] = [
+    None, True, 0, -1, 0.5, 10**18, -(10**18), 1e308, "", " ", "x" * 5000, "\0", "\u202e", "9" * 400, "-1", "1e999", "NaN",
+    "0000-00-00T99:99:99Z", "9999-12-31T23:59:59-23:59", "2020-02-30", "2020-01-01", "2020-01-01T00:00:00", [], {}, [[]],
+    [None], [{}], {"": None}, {"name": {"name": []}}, [1, "a", None, {}], {"a": [{"b": []}] * 50}, ["x"] * 3000,
+]  # fmt: skip
+DEEP: Any = []
+for _ in range(150):
+    DEEP = [DEEP, {"a": 1}]
+
+
+def places(node: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Paths of every node of a document, keys and indices."""
+    yield at
+    for key, inner in (
+        node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    ):
+        yield from places(inner, (*at, key))
+
+
+@st.composite
+def mistaken(draw: st.DrawFn, whole: bytes, text: bool) -> bytes:
+    """A document, well-formed, in which one to three values are of another type, gone, doubled or beyond all measure."""
+    doc = json.loads(json.dumps(list(yaml.safe_load_all(whole))[-1], default=str) if text else whole)
+    for _ in range(draw(st.integers(1, 3))):
+        path = draw(st.sampled_from(list(places(doc))))
+        if not path:
+            doc = deepcopy(draw(st.sampled_from([*HOSTILE, DEEP, [doc, doc], {"data": doc}])))
+            continue
+        holder = doc
+        for key in path[:-1]:
+            holder = holder[key]
+        how = draw(st.sampled_from(["put", "put", "put", "drop", "double", "rename"]))
+        if how == "put":
+            holder[path[-1]] = deepcopy(draw(st.sampled_from([*HOSTILE, DEEP])))
+        elif how == "drop":
+            del holder[path[-1]]
+        elif isinstance(holder, list):
+            holder.append(holder[path[-1]])
+        else:
+            holder[draw(st.sampled_from(["brand_new", "id", "", "\0"]))] = holder[path[-1]]
+    doc = json.loads(
+        json.dumps(doc)
+    )  # what was doubled is not the same node, which YAML would write as an alias
+    return yaml.safe_dump(doc, allow_unicode=True).encode() if text else json.dumps(doc).encode()
+
+
 @contextmanager
 def within(seconds: int) -> Iterator[None]:
     def late(*_: Any) -> None:
@@ -159,6 +226,16 @@ def within(seconds: int) -> Iterator[None]:
 
 def beside(name: str, text: str) -> Callable[[Path], None]:
     return lambda file: (file.parent / name).write_text(text, encoding="utf-8") and None
+
+
+def of_long_series(file: Path) -> Any:
+    beside("f.mapping.yml", LONG_MAPPING)(file)
+    return series.read(file)
+
+
+def of_page(file: Path) -> Any:
+    found = provenance.read(file.parent)
+    return found and provenance.altered(file.parent, found)
 
 
 def of_mapping(file: Path) -> Any:
@@ -204,7 +281,12 @@ READERS: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
     "calls": ("g.csv", CALLS.encode(), lambda file: graph.read(file, "g.csv")),
     "traces": ("g.json", json.dumps(SPANS).encode(), lambda file: graph.read(file, "g.json")),
     "compose": ("g.yml", COMPOSE.encode(), lambda file: graph.read(file, "g.yml")),
+    "pods": ("k.yml", PODS.encode(), lambda file: graph.read(file, "k.yml")),
     "incidents as CSV": ("i.csv", TABLE.encode(), incident_csv.read),
+    "long series": ("f.csv", LONG.encode(), of_long_series),
+    "provenance": ("provenance.json", b'{"versions": {"series": 3}}', lambda file: clean.named_versions([file.parent])),
+    "provenance of a page": ("provenance.json", MADE, of_page),
+    "limits": ("limits.json", b'{"slos": {"name": "", "calls": 9, "period_s": 9}}', sync_forecast.remembered),
     "manifest": ("manifest.jsonl", MANIFEST, lambda file: Archive(file.parent)),
     "jira": ("j.csv", JIRA.encode(), lambda file: trackers.read(file, "j.csv", "jira")),
     **{
@@ -212,6 +294,21 @@ READERS: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
         for kind in EXPORTS
     },
 }  # fmt: skip
+
+
+DOCUMENTS = [name for name, (file, _, _) in READERS.items() if file.endswith((".yml", ".json"))]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(pick=st.data())
+def test_a_well_formed_file_of_wrong_values_is_a_table_with_problems_or_a_clear_error(
+    tmp_path: Path, name: str, pick: Any
+) -> None:
+    file, whole, read = READERS[name]
+    (tmp_path / file).write_bytes(pick.draw(mistaken(whole, file.endswith(".yml"))))
+    with within(SECONDS), suppress(InputError):
+        read(tmp_path / file)
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -237,3 +334,13 @@ def test_a_small_table_is_never_read_one_column_off(tmp_path: Path) -> None:
     (path := tmp_path / "root_cause.csv").write_text(LABELS.replace("Z,1\n", "Z,1,more\n"), encoding="utf-8")
     with pytest.raises(InputError, match="more cells than the header"):
         labels.read(path)
+
+
+def test_aliases_that_multiply_are_not_followed(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x]", *(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 30))]
+    inner = "{links: *a29, environment: *a29, depends_on: *a29}"
+    (path := tmp_path / "g.yml").write_text(
+        "\n".join([*lines, f"services: {{web: {inner}, x: {{}}}}"]), encoding="utf-8"
+    )
+    with within(SECONDS), pytest.raises(InputError, match="Nobody calls anybody"):
+        graph.read(path, "g.yml")

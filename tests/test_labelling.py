@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from resilience import schema
 from resilience.analysis import learning
+from resilience.analysis.taxonomy import packaged
 from resilience.cli import main
 from resilience.errors import InputError
 from resilience.failure_classes import FAILURE_CLASSES
@@ -61,7 +62,7 @@ def test_one_key_per_answer_is_appended_at_once_and_the_loop_resumes(workspace: 
     assert asked(first.output)[0] == "odd"  # what the phrases cannot tell would teach most
     rows = reader.read(path)
     assert rows[["failure_class", "labelled_by", "taxonomy_version"]].to_numpy().tolist() == [
-        ["config", "ana", "1"]
+        ["config", "ana", packaged().version]
     ]
     again = CliRunner().invoke(main, ["label", "--by", "ana"], input="Jd?k")
     assert "odd" not in asked(again.output)

@@ -36,9 +36,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sync": BASE | {"sources", "store"},
     "sync_forecast": BASE | {"sources", "store", "sync"},
     "sync_records": BASE | {"sources", "store", "archive", "sync", "reconcile"},
-    "report": BASE | {"store", "analysis", "workspace", "views", "evidence", "pipeline"},
+    "report": BASE | {"store", "analysis", "workspace", "views", "evidence", "planning", "pipeline"},
     "terminal": set(),
     "evidence": BASE | {"store", "analysis", "views"},
+    "planning": BASE | {"store", "analysis", "views", "evidence"},
     "cli": BASE
     | {
         "terminal",
@@ -51,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "pipeline",
         "report",
         "evidence",
+        "planning",
         "estate",
         "points",
         "workers",

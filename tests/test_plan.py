@@ -90,7 +90,7 @@ def test_a_wide_blast_radius_leaves_production() -> None:
 
 
 def test_no_safe_window_is_a_reason_and_a_safe_one_stands_on_the_card() -> None:
-    def windows(service: str, environment: str, minutes: float) -> Window:
+    def windows(service: str, environment: str, minutes: float, fault: faults.Fault) -> Window:
         if service == "pay":
             return Window(False, text="a sale runs all month")
         at = pd.Timestamp("2021-12-07 10:00", tz="UTC")

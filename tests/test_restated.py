@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from resilience import workspace
+import resilience
+from resilience import schema, workspace
 from resilience.errors import InputError
 from resilience.report import provenance, render
 from resilience.report.restated import restated
 from resilience.store import Store
 
 from .test_verify import fill
+
+FULL = bool(int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")))
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +54,57 @@ def test_data_and_definitions_that_moved_a_figure_are_told_apart(space: workspac
     result["experiments"][0]["planned_min"] = 25.0
     (folder / "result.json").write_text(json.dumps(result))
     made = json.loads((folder / provenance.FILE).read_text())
-    (folder / provenance.FILE).write_text(
-        json.dumps({**made, "code": {"resilience": "0.0.1"}, "inputs": "other"})
+    for part, value, by in (
+        ("code", {"resilience": "0.0.1"}, "definition"),
+        ("taxonomy", "another", "taxonomy"),
+    ):
+        older = {**made, part: value, "inputs": f"other {part}"}
+        (folder / provenance.FILE).write_text(json.dumps(older))
+        moved = restated(space, store, before).table.set_index("figure")["moved_by"]
+        assert moved[[name for name in moved.index if name.endswith("planned_min")]].tolist() == [by]
+        assert "data" in set(moved)
+
+
+@pytest.mark.acceptance
+@pytest.mark.skipif(not FULL, reason="two processes are started cold: RESILIENCE_ACCEPTANCE=1 runs it")
+def test_a_figure_that_only_the_taxonomy_moved_is_laid_to_it(tmp_path: Path) -> None:
+    """Published by a copy of the package whose taxonomy holds race conditions to be a matter of capacity."""
+    package = tmp_path / "other" / "resilience"
+    shutil.copytree(Path(resilience.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    classes = (package / "taxonomy.yml").read_text(encoding="utf-8")
+    bugs = "race condition*, race hazard, "
+    assert bugs in classes
+    moved = classes.replace(bugs, "")
+    at = moved.index("phrases: [", moved.index("\n  capacity:")) + len("phrases: [")
+    (package / "taxonomy.yml").write_text(moved[:at] + bugs + moved[at:], encoding="utf-8")
+    rows = [
+        {
+            "incident_id": f"i{i}", "title": "A race condition", "kind": "real", "detected_by": "unknown",
+            "text": "A race condition in the cache client broke the checkout.", "simulated": False, "source": "t",
+            "source_uri": "t",
+        }
+        for i in range(12)
+    ]  # fmt: skip
+    place = workspace.Workspace(tmp_path / "space", "Test")
+    store = Store(place.store)
+    store.upsert("incidents", schema.frame("incidents", rows))
+    publish = (
+        "import sys; from pathlib import Path; from resilience import workspace; from resilience.report import render; "
+        "from resilience.store import Store; place = workspace.Workspace(Path(sys.argv[1]), 'Test'); "
+        "(job,) = render.jobs(Store(place.store), place, 'failure-classes'); "
+        "done = render.render(job, Store(place.store), place); sys.exit(done.error or 0)"
     )
-    moved = restated(space, store, before).table.set_index("figure")["moved_by"]
-    assert moved[[name for name in moved.index if name.endswith("planned_min")]].tolist() == ["definition"]
-    assert "data" in set(moved)
+    shutil.copytree(
+        place.notebook("failure_classes").parent, package.parent / "notebooks", dirs_exist_ok=True
+    )
+    run = [sys.executable, "-c", publish, str(place.root)]
+    subprocess.run(run, env={**os.environ, "PYTHONPATH": str(package.parent)}, cwd=package.parent, check=True)
+    found = restated(place, store, store.pinned())
+    assert set(found.table["moved_by"]) == {"taxonomy"}
+    expected = found.table[found.table["figure"].str.endswith("expected")].set_index("figure")
+    figures = {name.split("[")[1].split("]")[0]: float(now) for name, now in expected["now"].items()}
+    assert figures["software-bug"] > 6
+    assert "published anew" not in found.text
 
 
 def test_a_store_as_of_a_moment_or_a_version(space: workspace.Workspace) -> None:

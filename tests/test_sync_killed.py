@@ -110,7 +110,8 @@ def test_an_interrupt_commits_what_has_arrived(
         while len(server.seen) < calls - 6:  # at least four windows of series have been read
             time.sleep(0.002)
         process.send(signal.SIGINT)
-        assert process.code(60) == 1
+        assert process.code(60) == 130
+        assert "run the same command again to go on" in (tmp_path / "said.txt").read_text(encoding="utf-8")
         assert len(Store(tmp_path / "data" / "store").load("series")) > 0
         server.slow_s = 0
         assert syncing(server, tmp_path).code() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -216,6 +217,59 @@ def test_a_correction_of_a_month_that_is_just_over_is_seen(tmp_path: Path) -> No
     assert months[pd.Timestamp("2020-01-01", tz="UTC")] == 99.01, "too long ago: it stays as it was archived"
 
 
+@pytest.mark.parametrize(("paging", "calls"), [("", 5), ("next", 4), ("next, always", 5), ("total", 4)])
+def test_however_a_list_says_what_follows_none_is_lost(tmp_path: Path, paging: str, calls: int) -> None:
+    world = full_world()
+    world.paging = paging
+    with serving(world) as server:
+        done, _ = fetch(server.url, tmp_path, Config(incidents=True))
+        assert sum(path == "/api/v2/incidents" for path, _ in server.seen) == calls
+    assert done.failed == []
+    assert len(Store(tmp_path).load("incidents")) == 23
+
+
+def test_a_full_page_is_not_believed_to_be_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sync_records.PAGE, "incidents", 7)
+    world = full_world()
+    world.paging = "nothing useful"
+    with serving(world) as server:
+        fetch(server.url, tmp_path, Config(incidents=True))
+    assert len(Store(tmp_path).load("incidents")) == 23
+
+
+def test_a_server_that_never_turns_the_page_is_given_up_with_what_it_told(tmp_path: Path) -> None:
+    world = full_world()
+    world.paging, world.records["searched"] = "stuck", []
+    with serving(world) as server:
+        done, _ = fetch(server.url, tmp_path, Config(incidents=True))
+        assert sum(path == "/api/v2/incidents" for path, _ in server.seen) < 10
+    assert any("repeats earlier ones" in line for line in done.failed)
+    assert len(Store(tmp_path).load("incidents")) == 7
+
+
+def test_more_deployments_in_a_minute_than_a_reply_holds_are_told(tmp_path: Path) -> None:
+    world = full_world()
+    world.records["deployments"] = [
+        {"id": f"d{i}", "attributes": {"service": "cart", "started_at": moment(3)}} for i in range(1200)
+    ]
+    with serving(world) as server:
+        done, _ = fetch(server.url, tmp_path, Config(deployments=True))
+    assert len(Store(tmp_path).load("deployments")) == 1000
+    assert any("more may be missing" in line for line in done.failed)
+
+
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 1_000_000_000])
+def test_times_in_any_unit_are_the_same_moment(unit: int) -> None:
+    into = Records(Services(), "deployments")
+    about = {"service": "cart", "started_at": 1_583_316_000 * unit, "finished_at": 1_583_316_060 * unit}
+    datadog_records.deployment(into, {"id": "d", "attributes": about})
+    (row,) = into.frames()["deployments"].itertuples()
+    assert (str(row.started_at), str(row.finished_at)) == (
+        "2020-03-04 10:00:00+00:00",
+        "2020-03-04 10:01:00+00:00",
+    )
+
+
 def test_a_part_that_is_refused_does_not_stop_the_others(tmp_path: Path) -> None:
     world = full_world()
     with serving(world) as server:
@@ -401,6 +455,75 @@ def test_recorded_timeseries_are_read_whole(shared_data: Path) -> None:
             assert [None if v != v else v for v in one_read.value] == values
             points += len(values)
     assert points > 10
+
+
+READ_AS = {
+    r"/api/v2/incidents(/search|/import|/[^/]+)?": "incidents",
+    r"/api/v2/incidents/[^/]+/impacts": "impacts",
+    r"/api/v2/events(/search)?": "events",
+    r"/api/v1/monitor(/\d+)?": "monitors",
+    r"/api/v1/slo": "slo_history",
+    r"/api/v2/catalog/relation": "service_edges",
+    r"/api/v2/dora/deployments": "deployments",
+}
+INTAKE = "event-management-intake.datadoghq.com"  # it takes events in, and tells of none
+
+
+def test_no_recorded_reply_of_these_endpoints_loses_a_record(shared_data: Path) -> None:
+    """Every cassette, not only those of listings: what was created, changed and imported is told in the same form."""
+    read: dict[str, int] = {}
+    for cassette in sorted((shared_data / "datadog-cassettes").glob("v*/*.yaml")):
+        if not re.search("incident|event|monitor|slo|relation|deployment", cassette.name):
+            continue
+        text = cassette.read_text(encoding="utf-8")
+        for one in yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["interactions"]:
+            uri, raw = urlsplit(one["request"]["uri"]), one["response"]["body"]["string"]
+            table = next((t for path, t in READ_AS.items() if re.fullmatch(path, uri.path)), None)
+            refused = one["response"]["status"]["code"] >= 300 or one["request"]["method"] == "DELETE"
+            if table is None or refused or not raw or uri.hostname == INTAKE:
+                continue
+            reply = json.loads(raw)
+            held = reply["data"] if isinstance(reply, dict) and "data" in reply else reply
+            if isinstance(held, dict) and "incidents" in held.get("attributes", {}):
+                held = held["attributes"]["incidents"]
+            records = held if isinstance(held, list) else [held]
+            found = rows_of(table, records)
+            assert found == len({str(r.get("id") or r["data"]["id"]) for r in records}), (
+                cassette.name,
+                uri.path,
+            )
+            read[table] = read.get(table, 0) + found
+    assert min(read[t] for t in READ_AS.values() if t != "impacts") >= 1, read
+    assert read["incidents"] >= 30
+    assert read["impacts"] == 2
+
+
+def rows_of(table: str, records: list[Any]) -> int:
+    """How many rows the readers make of records of one reply; problems other than empty moments are none of them."""
+    if table in ("incidents", "impacts"):
+        about = {"id": "x", "attributes": {"public_id": 1, "title": "t"}}
+        given = records if table == "incidents" else [about]
+        beside = {} if table == "incidents" else {"x": datadog_incidents.Beside(records, [])}
+        out = datadog_incidents.collect(given, "f", beside)
+        assert {row["kind"] for row in out.problems} <= {"missing"}
+        if table == "impacts":
+            (row,) = out.incidents
+            return len(records) if row["started_at"] is not None else 0
+        return len(trackers.frames(out).incidents)
+    into, month = Records(Services(), table), pd.Timestamp("2024-01-01", tz="UTC")
+    for record in records:
+        if table == "slo_history":
+            datadog_records.slo_month(into, record, {"data": {"overall": {"sli_value": 1.0}}}, month, month)
+        else:
+            reader = {
+                "events": "event",
+                "monitors": "monitor",
+                "service_edges": "relation",
+                "deployments": "deployment",
+            }
+            getattr(datadog_records, reader[table])(into, record)
+    assert not into.problems, list(into.problems.values())
+    return len(into.frames().get(table, ()))
 
 
 # Hostile replies

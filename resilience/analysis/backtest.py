@@ -21,6 +21,7 @@ from .taxonomy import UNKNOWN
 
 KS = (4, 15)
 OURS = "ours"
+CEILING = "knowable ceiling"
 METHODS = (OURS, "ours, with minutes", "frequency", "smoothed frequency", "recency", "random")
 SUBSETS = ("all cells", "never-seen cells", "without repaired cells")
 RESAMPLES = 400
@@ -71,8 +72,10 @@ def evaluate(
     """Backtest of the expected-loss ranking on `touches` up to `end`; see `burden.estimate` for `classes` and `facts`.
 
     `repaired` (failure_class, service, at): cells that a rehearsal led to repair, from when; afterwards their silence is
-    success and they are left out of one subset. `truth` (failure_class, service, value): what nobody can know outside of a
-    simulation; ranked by it, as the ceiling.
+    success and they are left out of one subset. `truth` (failure_class, service, value): expected severity a year, what
+    nobody can know outside of a simulation; ranked by it, as the ceiling, and the metric 'expected recall' is added: the
+    share of it that lies in the first k. That is recall without the chance of which few incidents one future happens to
+    hold, and without the doubt about their classes.
     """
     classes = list(classes)
     first = touches["at"].min() if start is None else start
@@ -138,7 +141,7 @@ def prepare(
         "random": ties,
     }
     if truth is not None:
-        scores["knowable ceiling"] = (
+        scores[CEILING] = (
             truth.set_index(["failure_class", "service"])["value"].reindex(index).fillna(0).to_numpy()
         )
     done = np.zeros(len(cells), dtype=bool)
@@ -183,11 +186,15 @@ def _scored(one: Origin, rng: np.random.Generator) -> dict[tuple[str, int, str, 
         held, inside = gains[:, mask], np.flatnonzero(mask)
         best = -np.sort(-held, axis=1)[:, : max(KS)]
         total = held.sum(axis=1)
+        true = one.scores[CEILING][mask] if CEILING in one.scores else None
         for method, score in one.scores.items():
             order = np.argsort(-score[inside], kind="stable")[: max(KS)]
             top = held[:, order]
             for k in KS:
                 depth = min(k, top.shape[1])
+                if true is not None:
+                    share = true[order[:depth]].sum() / true.sum() if true.sum() > 0 else np.nan
+                    found[subset, k, "expected recall", method] = np.full(len(times), share)
                 discount = 1 / np.log2(np.arange(2, depth + 2))
                 with np.errstate(invalid="ignore", divide="ignore"):
                     found[subset, k, "recall", method] = top[:, :depth].sum(axis=1) / total

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from ..errors import InputError
 from .attribution import NOT_STATED, PRODUCTION
@@ -67,7 +67,9 @@ class Burden:
     def chance_of_at_most(self, rows: np.ndarray, count: np.ndarray, years: np.ndarray) -> np.ndarray:
         """Posterior predictive chance of at most `count` incidents within `years` in the given rows, if nothing changes."""
         shape, rate = self.shape[rows], 1 / self.scale[rows]
-        found: np.ndarray = stats.nbinom.cdf(np.floor(count), shape, rate / (rate + np.maximum(years, 1e-9)))
+        below = np.floor(count)
+        chance = special.betainc(shape, np.maximum(below, 0) + 1, rate / (rate + np.maximum(years, 1e-9)))
+        found: np.ndarray = np.where(below < 0, 0.0, chance)  # negative binomial: no count lies below nought
         return found
 
 
@@ -103,7 +105,7 @@ def estimate(
     )  # what is not known of a count widens it
     widened = mean**2 / variance
     scale = variance / mean
-    low, high = (stats.gamma.ppf(q, widened, scale=scale) for q in (0.025, 0.975))
+    low, high = (special.gammaincinv(widened, q) * scale for q in (0.025, 0.975))
     severity = _severities(rows, units)[None, :].repeat(len(names), 0)
     minutes, spread = _minutes(rows, names)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -76,6 +76,9 @@ def classify(
             remedy="One row per incident; join services afterwards.",
         )
     texts = report_texts(incidents)
+    renamed = 0
+    if labels is not None:
+        labels, renamed = under_current_names(labels, taxonomy)
     votes, left_out = _votes(labels, taxonomy, {incident: row for row, incident in enumerate(ids)})
     model = CauseClassifier(taxonomy).fit(
         [texts[row] for row in votes["row"]], list(votes["failure_class"]), list(votes["share"])
@@ -90,7 +93,7 @@ def classify(
     )
     kinds = tuple(sorted(incidents["kind"].dropna().unique())) if "kind" in incidents else ()
     said = " ".join(
-        filter(None, [_classify_text(table, model, taxonomy, left_out), linking.sentence(incidents)])
+        filter(None, [_classify_text(table, model, taxonomy, left_out, renamed), linking.sentence(incidents)])
     )
     return Causes(table, said, kinds, taxonomy.version, linking.sentence(incidents))
 
@@ -137,6 +140,17 @@ def _table(ids: pd.Series, texts: list[str], model: CauseClassifier, votes: pd.D
         **{f"p_{name}": shares[:, i] for i, name in enumerate(names)},
     }
     return pd.DataFrame(table).astype(dict.fromkeys(_TEXT_COLUMNS, "str"))
+
+
+def under_current_names(labels: pd.DataFrame, taxonomy: Taxonomy) -> tuple[pd.DataFrame, int]:
+    """`labels` with renamed classes under their names of today (`Taxonomy.renamed`), and how many rows that changed."""
+    columns = ["failure_class", "second_class"]
+    old = labels[columns].isin(list(taxonomy.renamed))
+    if not old.to_numpy().any():
+        return labels, 0
+    return labels.assign(**{c: labels[c].replace(taxonomy.renamed) for c in columns}), int(
+        old.any(axis=1).sum()
+    )
 
 
 def distribution(causes: Causes) -> Distribution:
@@ -278,7 +292,7 @@ def _range(p: np.ndarray, level: float = 0.95) -> tuple[int, int]:
 
 
 def _classify_text(
-    table: pd.DataFrame, model: CauseClassifier, taxonomy: Taxonomy, left_out: list[str]
+    table: pd.DataFrame, model: CauseClassifier, taxonomy: Taxonomy, left_out: list[str], renamed: int
 ) -> str:
     by = table["decided_by"].value_counts()
     says = [
@@ -292,6 +306,10 @@ def _classify_text(
     disagree = int(table["note"].notna().sum())
     if disagree:
         says.append(f"On {disagree} report(s) annotators disagree.")
+    if renamed:
+        says.append(
+            f"{renamed} label(s) name a class that was renamed since; they are read under its new name."
+        )
     if left_out:
         says.append(f"Left out: {'; '.join(left_out)}.")
     return " ".join(says)

@@ -9,7 +9,6 @@ import numpy as np
 from scipy import optimize, sparse
 from scipy.sparse.csgraph import connected_components
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import normalize
@@ -19,11 +18,17 @@ from threadpoolctl import threadpool_limits
 from ..errors import InputError
 from . import calibration
 from .taxonomy import UNKNOWN, Taxonomy, packaged
+from .word_vectors import WordVectors
 
 MIN_LABELS = 30  # below this there is too little to calibrate with, and the combination is used as it stands
 PLENTY = 600  # labels of which a third, held out once, is enough to calibrate with
+MOST_CHARACTERS = 100_000  # that are read of a text
+FEW_ROWS = 700  # up to which the inner products of all rows are cheap
 EARNED = 30  # labels at which the words of reports have earned half of the weight that they end with
-MOST_TERMS = 12_000  # words, and as many character sequences, by frequency
+EVIDENCE = (
+    4.0  # phrases that a report's phrases weigh at most together: what repeats itself is not surer for it
+)
+MOST_TERMS = 8_000  # words, and as many character sequences, by frequency
 TEMPERATURES = (0.5, 3.0)  # reports of one team share sentences, and held-out folds of them look too sure
 THRESHOLDS = (0.25, 0.6)  # between which the risk-coverage curve of few reports is believed
 SECOND = (
@@ -90,32 +95,31 @@ class CauseClassifier(ClassifierMixin, BaseEstimator):
             told = (entry.definition, *entry.examples, " ".join(entry.phrases).replace("*", " "))
             stand_ins += told
             owners += [int(np.searchsorted(self.classes_, entry.name))] * len(told)
-        own = [str(texts[int(i)]) for i in kept]
-        most = {"sublinear_tf": True, "max_features": MOST_TERMS, "dtype": np.float32}
-        self._words = TfidfVectorizer(ngram_range=(1, 2), stop_words="english", **most)
-        self._chars = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), **most)
-        every = sparse.hstack(
-            [part.fit_transform([*stand_ins, *own]) for part in (self._words, self._chars)], format="csr"
-        )
+        own = _read([texts[int(i)] for i in kept])
+        self._vectors = WordVectors(MOST_TERMS)
+        every = self._vectors.fit_transform([*stand_ins, *own])
         self._taxonomy_words, words = every[: len(stand_ins)], every[len(stand_ins) :]
         self._taxonomy_y, phrases = np.array(owners), self._phrases(own)
         with threadpool_limits(
             1
         ):  # threads gain nothing at this size, and cost several times over on a busy machine
+            self._models = (
+                LogisticRegression(C=3.0, max_iter=500),
+                LogisticRegression(C=10.0, max_iter=300, tol=1e-3),
+            )
             self.temperature_, found = self._calibrate(phrases, words, y, weight)
-            self._models = self._train(phrases, words, y, weight)
+            self._train(phrases, words, y, weight)
         self.threshold_ = found if self.threshold is None else self.threshold
         return self
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Probability of each of `classes_` (columns) that it is the main cause, for each text (rows)."""
         check_is_fitted(self)
-        own = [str(text) for text in texts]
+        own = _read(texts)
         if not own:
             return np.empty((0, len(self.classes_)))
-        return _softmax(
-            self._scores(self._models, self._phrases(own), self._vectors(own)) / self.temperature_
-        )
+        scores = self._scores(self._phrases(own), self._vectors.transform(own))
+        return _softmax(scores / self.temperature_)
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """The most probable class of each text, or 'unknown' where its probability is under the threshold."""
@@ -142,18 +146,19 @@ class CauseClassifier(ClassifierMixin, BaseEstimator):
         """For each text, the words in it that speak most for the class named beside it, joined by '; '."""
         check_is_fitted(self)
         taxonomy = self.taxonomy or packaged()
-        vectors = self._words.transform([str(text) for text in texts]) if len(texts) else []
-        names = self._words.get_feature_names_out()
+        own = _read(texts)
+        names = self._vectors.words
+        vectors = self._vectors.transform(own)[:, : len(names)] if own else []
         told = []
-        for i, (text, name) in enumerate(zip(texts, classes, strict=True)):
+        for i, (hits, name) in enumerate(zip(taxonomy.hits_of(own), classes, strict=True)):
             found: dict[str, float] = {}
-            for hit in taxonomy.hits(str(text)):
+            for hit in hits:
                 if hit.failure_class == name:
                     found[hit.words] = found.get(hit.words, 0.0) + hit.weight
             ranked = sorted(found, key=lambda words: (-found[words], words))
             if name in self.classes_ and self.n_labels_:
                 row = vectors[i]
-                pull = row.data * self._models[1].coef_[np.searchsorted(self.classes_, name), row.indices]
+                pull = row.data * self._word_weights(str(name))[row.indices]
                 strong = [
                     str(names[row.indices[j]])
                     for j in np.argsort(-pull, kind="stable")[:top]
@@ -163,43 +168,43 @@ class CauseClassifier(ClassifierMixin, BaseEstimator):
             told.append("; ".join(ranked[:top]))
         return told
 
+    def _word_weights(self, name: str) -> np.ndarray:
+        """What each word speaks for the class `name`; of two classes the model holds one row, for the second."""
+        rows = self._models[1].coef_
+        place = int(np.searchsorted(self.classes_, name))
+        return np.asarray(rows[place] if len(rows) > 1 else rows[0] * (1 if place else -1))
+
     def _phrases(self, texts: Sequence[str]) -> np.ndarray:
         place = {name: i for i, name in enumerate(self.classes_)}
         counts = np.zeros((len(texts), len(self.classes_)))
-        for row, text in enumerate(texts):
-            for hit in (self.taxonomy or packaged()).hits(text):
+        for row, hits in enumerate((self.taxonomy or packaged()).hits_of(texts)):
+            for hit in hits:
                 counts[row, place[hit.failure_class]] += hit.weight
-        return np.log1p(counts)
-
-    def _vectors(self, texts: Sequence[str]) -> sparse.csr_matrix:
-        return sparse.hstack([self._words.transform(texts), self._chars.transform(texts)], format="csr")
+        total = counts.sum(axis=1, keepdims=True)
+        return np.log1p(counts * np.minimum(1, EVIDENCE / np.maximum(total, EVIDENCE)))
 
     def _train(
         self, phrases: np.ndarray, words: sparse.csr_matrix, y: np.ndarray, weight: np.ndarray
-    ) -> tuple[LogisticRegression, LogisticRegression]:
+    ) -> None:
         size = len(self.classes_)
         clear = np.eye(size) * np.log1p(
             2.0
         )  # a report with one phrase, in a sentence about causes, of one class only
-        by_phrase = LogisticRegression(C=3.0, max_iter=500).fit(
+        by_phrase, by_word = self._models
+        by_phrase.fit(
             np.vstack([clear, clear, clear, phrases]),
             np.r_[np.tile(np.arange(size), 3), y],
             np.r_[np.full(3 * size, self.prior / 3), weight],
         )
-        by_word = LogisticRegression(C=10.0, max_iter=300, tol=1e-3).fit(
-            sparse.vstack([self._taxonomy_words, words]),
+        _fit_wide(
+            by_word,
+            sparse.vstack([self._taxonomy_words, words], format="csr"),
             np.r_[self._taxonomy_y, y],
             np.r_[np.full(len(self._taxonomy_y), self.prior / 3), weight],
         )
-        return by_phrase, by_word
 
-    def _scores(
-        self,
-        models: tuple[LogisticRegression, LogisticRegression],
-        phrases: np.ndarray,
-        words: sparse.csr_matrix,
-    ) -> np.ndarray:
-        by_phrase, by_word = models
+    def _scores(self, phrases: np.ndarray, words: sparse.csr_matrix) -> np.ndarray:
+        by_phrase, by_word = self._models
         share = self.n_labels_ / (self.n_labels_ + EARNED) / 2
         return (1 - share) * by_phrase.predict_log_proba(phrases) + share * by_word.predict_log_proba(words)
 
@@ -208,7 +213,7 @@ class CauseClassifier(ClassifierMixin, BaseEstimator):
     ) -> tuple[float, float]:
         """Temperature with the least log loss on held-out folds that keep near-duplicates together, and the threshold
         from the risk-coverage curve of these folds."""
-        group = near_duplicates(words[:, : len(self._words.vocabulary_)]) if len(y) >= MIN_LABELS else y[:0]
+        group = near_duplicates(words[:, : len(self._vectors.words)]) if len(y) >= MIN_LABELS else y[:0]
         if len(set(group)) < 3:
             return 1.0, 1 - self.unknown_cost
         folds = list(GroupKFold(3, shuffle=True, random_state=0).split(phrases, groups=group))
@@ -216,8 +221,8 @@ class CauseClassifier(ClassifierMixin, BaseEstimator):
             folds = folds[:1]
         scores = np.empty((len(y), len(self.classes_)))
         for train, test in folds:
-            models = self._train(phrases[train], words[train], y[train], weight[train])
-            scores[test] = self._scores(models, phrases[test], words[test])
+            self._train(phrases[train], words[train], y[train], weight[train])
+            scores[test] = self._scores(phrases[test], words[test])
         held = np.sort(np.concatenate([test for _, test in folds]))
         scores, y, weight = scores[held], y[held], weight[held]
 
@@ -228,6 +233,27 @@ class CauseClassifier(ClassifierMixin, BaseEstimator):
         found = _softmax(scores / temperature)
         curve = calibration.risk_coverage(found.max(axis=1), found.argmax(axis=1) == y, weight)
         return temperature, calibration.threshold(curve, self.unknown_cost, THRESHOLDS)
+
+
+def _read(texts: Sequence[str]) -> list[str]:
+    return [str(text)[:MOST_CHARACTERS] for text in texts]
+
+
+def _fit_wide(model: LogisticRegression, x: sparse.csr_matrix, y: np.ndarray, weight: np.ndarray) -> None:
+    """Fit `model` on rows far wider than they are many, several times sooner and with the same result.
+
+    Under an L2 penalty the weights lie in the span of the rows: the fit runs in as many dimensions as there are rows,
+    on coordinates with the same inner products, and is turned back.
+    """
+    if x.shape[0] > FEW_ROWS:
+        model.fit(x, y, weight)
+        return
+    square, axes = np.linalg.eigh((x @ x.T).toarray().astype(float))
+    spanned = square > 1e-9 * square[-1]
+    length = np.sqrt(square[spanned])
+    model.fit(axes[:, spanned] * length, y, weight)
+    model.coef_ = (model.coef_ / length) @ axes[:, spanned].T @ x
+    model.n_features_in_ = x.shape[1]
 
 
 def near_duplicates(vectors: sparse.csr_matrix) -> np.ndarray:

@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy  # its parts are loaded when first used: statistics take most of a second
 
 MIN_TOGETHER = 2  # incidents: one shared incident is an anecdote
 MAX_SERVICES = 12  # an incident that names more is about everything, and says nothing of a pair
@@ -52,7 +52,7 @@ def pairs(
         if together < MIN_TOGETHER or (one, other) in related:
             continue
         a, b = len(of[one]), len(of[other])
-        p = float(stats.hypergeom.sf(together - 1, total, a, b))
+        p = float(scipy.stats.hypergeom.sf(together - 1, total, a, b))
         found.append(Pair(one, other, together, a * b / total, len(of[one] | of[other]), p))
     found.sort(key=lambda pair: pair.p)
     limit = q * np.arange(1, len(found) + 1) / max(tested, 1)

@@ -7,7 +7,7 @@ folds of the rest. Grouped: reports of one group, and reports that tell nearly t
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,9 +81,11 @@ def evaluate(
     repeats: int = 5,
     seed: int = 0,
     teachers: dict[str, tuple[list[str], list[str]]] | None = None,
+    progress: Callable[[str, int, int], None] = lambda step, done, of: None,
 ) -> Evaluation:
     """Score the classifier on labelled reports. `teachers`: name -> (texts, causes) of other reports, which the
-    classifier learns from before it reads these: how it does on text of people it never saw.
+    classifier learns from before it reads these: how it does on text of people it never saw. `progress` is told the way of
+    reading, the deals of the folds done and of how many.
 
     Reports that people call 'unknown' have no right class: they are left out of the scores, and counted. Raises
     InputError under 20 labelled reports or 2 classes.
@@ -110,7 +112,10 @@ def evaluate(
         for name, (other_texts, other_causes) in (teachers or {}).items():
             model = CauseClassifier(taxonomy).fit(other_texts, other_causes)
             rows += score(f"learnt from {name}", way, [_ask(model, told, np.arange(len(y)))])
-        answers = [_fold(taxonomy, told, y, classes, group, seed + i) for i in range(repeats)]
+        answers = []
+        for i in range(repeats):
+            progress(f"folds, {way}", i, repeats)
+            answers.append(_fold(taxonomy, told, y, classes, group, seed + i))
         held = held or answers
         rows += score(HELD_OUT, way, answers)
         rows += score(TEMPORAL, way, _temporal(taxonomy, told, y, classes, given.at.iloc[used]))
@@ -130,6 +135,12 @@ def evaluate(
     )
     points = pd.DataFrame({"threshold": curve.threshold, "coverage": curve.coverage, "risk": curve.risk})
     return Evaluation(table, score.by_class(held), points, shown, _text(table, given, len(used), taxonomy))
+
+
+def at_coverages(curve: pd.DataFrame, wanted: Sequence[float] = (0.25, 0.5, 0.75, 1.0)) -> pd.DataFrame:
+    """The points of an `Evaluation.curve` at the first coverage that reaches each of `wanted`."""
+    rows = [curve[curve["coverage"] >= share - 1e-9].iloc[0] for share in wanted]
+    return pd.DataFrame(rows)[["coverage", "threshold", "risk"]].reset_index(drop=True)
 
 
 def held_out(
@@ -330,6 +341,7 @@ def _text(table: pd.DataFrame, given: Labelled, n: int, taxonomy: Taxonomy) -> s
         says.append(f"{unknown} report(s) that people call unknown are not scored.")
     if not (table["setting"] == TEMPORAL).any():
         says.append("No temporal hold-out: too few labelled reports have a date.")
-    if could := sum(mark is True for mark in given.read):
+    scored = [mark for mark, cause in zip(given.read, given.cause, strict=True) if cause != UNKNOWN]
+    if could := sum(mark is True for mark in scored):
         says.append(f"{could} of these could be read by the author of the rules: scores on them flatter.")
     return " ".join(says)

@@ -29,7 +29,7 @@ _NEEDED = frozenset(
         "method",
     }
 )
-_MAY = _NEEDED | {"rollback", "fis"}
+_MAY = _NEEDED | {"rollback", "fis", "takes"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Fault:
     method: Mapping[str, Any]
     rollback: Mapping[str, Any] | None = None
     fis: Mapping[str, Any] | None = None
+    takes: float = 0.0
 
     def says(self, template: str, target: str) -> str:
         """`template` with the target's name in it; names are data, so nothing else is substituted."""
@@ -95,8 +96,12 @@ def _fault(key: str, fields: Any, where: str) -> Fault:
     for name in ("least_min", "recover_min"):
         if not isinstance(fields[name], int | float) or isinstance(fields[name], bool) or fields[name] < 0:
             raise refuse(f"{name} is {fields[name]!r}", "Give minutes.")
+    takes = fields.get("takes", 0.0)
+    if not isinstance(takes, int | float) or isinstance(takes, bool) or not 0 <= takes <= 1:
+        raise refuse(f"takes is {takes!r}", "Give a share of the capacity, from 0 to 1.")
     return Fault(
         key, str(fields["title"]), tuple(map(str, fields["classes"])), tuple(fields["environments"]), fields["reach"],
         float(fields["least_min"]), float(fields["recover_min"]), tuple(fields["moves"]), str(fields["symptom"]),
         str(fields["prediction"]), fields["method"], fields.get("rollback"), fields.get("fis"),
+        float(takes),
     )  # fmt: skip

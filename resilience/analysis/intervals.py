@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 from ..errors import InputError
 
@@ -53,7 +53,7 @@ def median(values: npt.ArrayLike, level: float = LEVEL) -> Interval:
     sample = _sample(values)
     if 1 - 2 * 0.5 ** len(sample) < level:  # even the whole range covers less
         return NONE
-    low, high = stats.mstats.median_cihs(sample, alpha=1 - level)
+    low, high = scipy.stats.mstats.median_cihs(sample, alpha=1 - level)
     return Interval(float(low), float(high))
 
 
@@ -62,7 +62,7 @@ def geometric_mean(values: npt.ArrayLike, level: float = LEVEL) -> Interval:
     logs = _logs(values)
     if len(logs) < 2:
         return NONE
-    reach = stats.t.ppf((1 + level) / 2, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs))
+    reach = scipy.stats.t.ppf((1 + level) / 2, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs))
     return Interval(float(np.exp(logs.mean() - reach)), float(np.exp(logs.mean() + reach)))
 
 
@@ -78,7 +78,7 @@ def lognormal_mean(values: npt.ArrayLike, level: float = LEVEL) -> Interval:
         return NONE
     variance = logs.var(ddof=1)
     centre = logs.mean() + variance / 2
-    reach = stats.t.ppf((1 + level) / 2, n - 1) * np.sqrt(variance / n + variance**2 / (2 * (n - 1)))
+    reach = scipy.stats.t.ppf((1 + level) / 2, n - 1) * np.sqrt(variance / n + variance**2 / (2 * (n - 1)))
     with np.errstate(over="ignore"):
         interval = Interval(float(np.exp(centre - reach)), float(np.exp(centre + reach)))
     return interval if np.isfinite(interval.high) else NONE
@@ -92,8 +92,8 @@ def poisson_count(count: int, level: float = LEVEL) -> Interval:
     if count < 0:
         raise InputError(f"A count of events cannot be {count}.", remedy="Count them again.")
     tail = (1 - level) / 2
-    low = stats.chi2.ppf(tail, 2 * count) / 2 if count else 0.0
-    return Interval(float(low), float(stats.chi2.ppf(1 - tail, 2 * count + 2) / 2))
+    low = scipy.stats.chi2.ppf(tail, 2 * count) / 2 if count else 0.0
+    return Interval(float(low), float(scipy.stats.chi2.ppf(1 - tail, 2 * count + 2) / 2))
 
 
 def proportion(successes: int, n: int, level: float = LEVEL) -> Interval:
@@ -105,7 +105,7 @@ def proportion(successes: int, n: int, level: float = LEVEL) -> Interval:
         raise InputError(f"{successes} of {n} is not a share.", remedy="Count them again.")
     if n == 0:
         return NONE
-    found = stats.binomtest(successes, n).proportion_ci(confidence_level=level, method="wilson")
+    found = scipy.stats.binomtest(successes, n).proportion_ci(confidence_level=level, method="wilson")
     return Interval(float(found.low), float(found.high))
 
 
@@ -124,5 +124,5 @@ def lognormal_fits(values: npt.ArrayLike) -> bool:
     if len(logs) < 3 or np.ptp(logs) == 0:
         return False
     low, high = lognormal_mean(values)
-    fits = stats.shapiro(logs).pvalue > FIT_P
+    fits = scipy.stats.shapiro(logs).pvalue > FIT_P
     return bool(fits and low <= float(np.exp(logs).mean()) <= high)

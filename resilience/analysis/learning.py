@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from .causes import report_texts
+from .causes import report_texts, under_current_names
 from .classifier import CauseClassifier, near_duplicates
 from .evaluation import held_out
 from .taxonomy import UNKNOWN, Taxonomy, packaged
@@ -23,6 +23,7 @@ def ask_next(incidents: pd.DataFrame, labels: pd.DataFrame, taxonomy: Taxonomy |
     story one is asked first and the others, counted in `alike`, come last.
     """
     taxonomy = taxonomy or packaged()
+    labels, _ = under_current_names(labels, taxonomy)
     texts = report_texts(incidents)
     place = {name: i for i, name in enumerate(incidents["incident_id"])}
     known = labels[
@@ -57,6 +58,7 @@ def disagreements(
     of a class that the report's second label names too is no contradiction.
     """
     taxonomy = taxonomy or packaged()
+    labels, _ = under_current_names(labels, taxonomy)
     place = {name: i for i, name in enumerate(incidents["incident_id"])}
     known = labels[labels["incident_id"].isin(list(place)) & labels["failure_class"].isin(taxonomy.names)]
     columns = [

@@ -36,7 +36,7 @@ IN_DOUBT = (
 )
 _MOST_EVIDENCE = 12  # incidents listed per cell, newest first; the count is of all
 
-_EDGES = ("service", "follower", "origin", "evidence", "state")
+EDGES = ("service", "follower", "origin", "evidence", "state")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def build(
 ) -> Ledger:
     """The ledger as it stood at `as_of` (aware), from real incidents (`attribution.touches`) and GameDays
     (`rehearsals.history`) before it. `facts`, `peaks`: see `burden.estimate` and `rehearsals.summarise`; `facts` may have
-    `current` (False: the service is no longer there). `edges`: dependencies nobody has declared (columns `_EDGES`).
+    `current` (False: the service is no longer there). `edges`: dependencies nobody has declared (columns `EDGES`).
     """
     classes = list(classes)
     touches = touches[~(touches["at"] >= as_of)]
@@ -129,8 +129,8 @@ def build(
 def frame_edges(edges: pd.DataFrame | None) -> pd.DataFrame:
     """`edges` with the columns of a ledger's, or none."""
     if edges is None or edges.empty:
-        return pd.DataFrame({name: pd.Series(dtype="str") for name in _EDGES})
-    return edges[list(_EDGES)].reset_index(drop=True)
+        return pd.DataFrame({name: pd.Series(dtype="str") for name in EDGES})
+    return edges[list(EDGES)].reset_index(drop=True)
 
 
 def _with_targets(facts: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:

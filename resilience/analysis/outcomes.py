@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from . import claims
 
@@ -64,7 +64,7 @@ def _hidden(day: Any) -> Finding:
 def _by_chance(blast: Any, surprised: int) -> bool:
     """Whether so many experiments with a movement would be no surprise if no fault had moved anything."""
     chances = list(blast.chance.values())
-    return bool(chances and stats.binom.sf(surprised - 1, len(chances), max(chances)) > LEVEL)
+    return bool(chances and scipy.stats.binom.sf(surprised - 1, len(chances), max(chances)) > LEVEL)
 
 
 def _surprises(day: Any) -> Finding:
@@ -117,7 +117,7 @@ def _trust(day: Any) -> Finding:
     return Finding(NOT_MEASURED, f"{said}: too few answers to tell such a change from chance.", "survey")
 
 
-_Z = float(stats.norm.ppf(1 - LEVEL / 2))
+_Z = float(scipy.special.ndtri(1 - LEVEL / 2))
 
 
 def _pairs(rows: pd.DataFrame) -> Iterator[tuple[float, str]]:
@@ -193,7 +193,7 @@ def _communication(day: Any) -> Finding:
     said += f"; {_range(before)} min at earlier GameDays (n {len(before)})"
     if min(len(now), len(before)) < LEAST:
         return Finding(NOT_MEASURED, f"{said}: too few to compare.", "communication")
-    p = stats.mannwhitneyu(now, before).pvalue
+    p = scipy.stats.mannwhitneyu(now, before).pvalue
     if p > LEVEL:
         return Finding(NOT_MEASURED, f"{said}: not distinguishable.", "communication")
     faster = np.median(now) < np.median(before)

@@ -25,7 +25,7 @@ COVERED = 0.5  # what a second experiment of the same class, or of the same team
 DRAWS = 200
 _CONSIDERED = 120  # candidates that are drawn again; the others are too far behind to be chosen
 
-Windows = Callable[[str, str, float], "Window"]
+Windows = Callable[[str, str, float, Fault], "Window"]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def choose(
     seed: int = 0,
 ) -> Plan:
     """The plan for one GameDay. `graph`: declared calls (caller, callee); `teams`: service -> team; `windows` is asked
-    (service, environment, minutes) for candidates that would be taken, best first.
+    (service, environment, minutes, fault) for candidates that would be taken, best first.
     """
     rules = rules or Rules()
     catalogue = {f.key: f for f in (faults or packaged_faults())}
@@ -227,7 +227,10 @@ def _greedy(
         if windows is not None:
             fault = catalogue[mine["fault"]]
             window = windows(
-                mine["service"], mine["environment"], max(rules.minutes, fault.least_min) + fault.recover_min
+                mine["service"],
+                mine["environment"],
+                max(rules.minutes, fault.least_min) + fault.recover_min,
+                fault,
             )
             if window.fits is False:
                 rows.loc[best, "reason"] = f"No safe window: {window.text}"
@@ -363,19 +366,17 @@ def _text(chosen: pd.DataFrame, rejected: pd.DataFrame, rules: Rules) -> str:
         why = rejected["reason"].dropna().value_counts()
         most = f" Most often: {why.index[0]}" if len(why) else " There is no cell to rehearse."
         return f"No experiment can be proposed: {len(rejected)} candidates, none of which obeys every constraint.{most}"
-    names = [
-        f"{r.failure_class} at {r.service}"
-        if r.kind != EDGE
-        else f"whether {r.follower} depends on {r.service}"
-        for r in chosen.itertuples()
-    ]
+    cells = [f"{r.failure_class} at {r.service}" for r in chosen.itertuples() if r.kind != EDGE]
+    pairs = [f"{r.follower} depends on {r.service}" for r in chosen.itertuples() if r.kind == EDGE]
+    names = [*cells, *([f"and find out whether {' and whether '.join(pairs)}"] if pairs else [])]
+    names[0] = f"Rehearse {names[0]}" if cells else names[0].removeprefix("and ").capitalize()
     short = (
         "" if len(chosen) == rules.slots else f" Only {len(chosen)} of {rules.slots} slots could be filled."
     )
     firm = int((chosen["stability"] >= 0.5).sum())
+    close = "" if firm == len(chosen) else "; the others are close calls"
     return (
-        f"Rehearse {'; '.join(names)}.{short} {firm} of {len(chosen)} are chosen again in at least half of "
-        f"{DRAWS} draws with "
-        f"other rates, labels and weights; the others are close calls. {len(rejected)} candidates were "
-        "passed over, each with its reason."
+        f"{'; '.join(names)}.{short} {firm} of {len(chosen)} {'is' if firm == 1 else 'are'} chosen again in at least half "
+        f"of {DRAWS} draws with other rates, labels and weights{close}. "
+        f"{len(rejected)} other candidates (a fault at a cell each) were passed over, each with its reason."
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from scipy import stats
+import scipy
 
 from . import intervals
 
@@ -113,7 +113,7 @@ def _cell(cell: Any, each: pd.DataFrame, held_on: pd.Timestamp, days: tuple[floa
 def _p_value(counts: tuple[int, int], days: tuple[float, float]) -> float:
     if not sum(counts):
         return 1.0
-    return float(stats.binomtest(counts[1], sum(counts), days[1] / sum(days)).pvalue)
+    return float(scipy.stats.binomtest(counts[1], sum(counts), days[1] / sum(days)).pvalue)
 
 
 def _verdict(counts: tuple[int, int], days: tuple[float, float], level: float) -> str:

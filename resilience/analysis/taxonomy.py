@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -22,6 +22,7 @@ UNKNOWN = "unknown"
 MAX_WORDS = 4000  # of a report; the cause stands well before
 HINT = 0.3  # what a hint counts against a phrase
 GAP = 4  # words that ' .. ' may span
+MOST_WORDS = 200_000  # that are remembered while many texts are matched
 LONGEST = 40  # characters that the first word of a phrase may have
 _WORD = re.compile(r"[a-z0-9]+")
 _SENTENCE = re.compile(r"[.!?;:\n]+(?=\s|$)")
@@ -37,6 +38,23 @@ _REMEDY = frozenset(
     )
 )
 _NEGATION = frozenset(_WORD.findall("not no never without neither nor unrelated isn wasn weren aren"))
+
+
+_Pattern = tuple[tuple[str, ...], str, float]  # its words, whose it is, what it weighs
+
+
+class _Starts(dict[str, tuple[_Pattern, ...]]):
+    """Word -> patterns whose first word it may be: those that begin with it, and those that leave its ending open."""
+
+    def __init__(self, index: dict[str, list[_Pattern]]) -> None:
+        self._index = index
+
+    def __missing__(self, word: str) -> tuple[_Pattern, ...]:
+        heads = [word, *(f"{word[:length]}*" for length in range(2, min(len(word), LONGEST) + 1))]
+        found = tuple(pattern for head in heads for pattern in self._index.get(head, ()))
+        if len(self) < MOST_WORDS:
+            self[word] = found
+        return found
 
 
 class Hit(NamedTuple):
@@ -67,7 +85,8 @@ class Taxonomy:
     mechanisms: tuple[Entry, ...]
     unknown: Entry
     written_from: tuple[str, ...]  # names of the corpora that were read when the phrases were written
-    _index: dict[str, list[tuple[tuple[str, ...], str, float]]] = field(repr=False, compare=False)
+    renamed: dict[str, str]  # old name of a class -> its name of today
+    _index: dict[str, list[_Pattern]] = field(repr=False, compare=False)
 
     @property
     def names(self) -> list[str]:
@@ -77,21 +96,19 @@ class Taxonomy:
     def hits(self, text: str) -> list[Hit]:
         """Phrases of the classes in `text`, in order. A sentence that speaks of causes counts double, one that speaks of
         remedies half; a negated phrase does not count."""
-        names = frozenset(self.names)
-        return [Hit(*hit) for hit in self._found(text) if hit[0] in names]
+        return self.hits_of([text])[0]
+
+    def hits_of(self, texts: Iterable[str]) -> list[list[Hit]]:
+        """`hits` of each of many texts; a word that they share is looked up once."""
+        names, starts = frozenset(self.names), _Starts(self._index)
+        return [[Hit(*hit) for hit in self._found(text, starts) if hit[0] in names] for text in texts]
 
     def mechanisms_in(self, text: str) -> list[str]:
         """Names of the mechanisms that `text` mentions, in the order of the file."""
-        seen = {name for name, _, _ in self._found(text)}
+        seen = {name for name, _, _ in self._found(text, _Starts(self._index))}
         return [entry.name for entry in self.mechanisms if entry.name in seen]
 
-    def _starting(self, word: str) -> Iterator[tuple[tuple[str, ...], str, float]]:
-        """Patterns whose first word may be `word`: those that begin with it, and those with an ending left open."""
-        yield from self._index.get(word, ())
-        for length in range(2, min(len(word), LONGEST) + 1):
-            yield from self._index.get(word[:length] + "*", ())
-
-    def _found(self, text: str) -> Iterator[tuple[str, str, float]]:
+    def _found(self, text: str, starts: _Starts) -> Iterator[tuple[str, str, float]]:
         left = MAX_WORDS
         for sentence in _SENTENCE.split(text.lower()):
             words = _WORD.findall(sentence)[: max(left, 0)]
@@ -100,8 +117,10 @@ class Taxonomy:
             emphasis = (2.0 if present & _CAUSE else 1.0) * (0.5 if present & _REMEDY else 1.0)
             taken: dict[str, int] = {}  # class -> end of its last phrase: words inside it count once
             for start, word in enumerate(words):
+                if not starts[word]:
+                    continue
                 ends: dict[str, tuple[int, float]] = {}
-                for pattern, name, weight in self._starting(word):
+                for pattern, name, weight in starts[word]:
                     ends[name] = max(ends.get(name, (0, 0.0)), (_match(pattern, words, start), weight))
                 for name, (end, weight) in ends.items():
                     denied = _NEGATION.intersection(words[max(0, start - 3) : start])
@@ -165,13 +184,19 @@ def parse(text: str, where: str = "taxonomy") -> Taxonomy:
         }
         version = str(given["version"])
         read = _texts(given, "written_from")
+        renamed = {str(old): str(new) for old, new in (given.get("renamed") or {}).items()}
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"This is not a taxonomy: {error!r:.200}.", where=where, remedy=remedy) from None
     classes = tuple(entry for entry in entries["classes"] if entry.name != UNKNOWN)
     unknown = [entry for entry in entries["classes"] if entry.name == UNKNOWN]
     if len(classes) < 2 or not unknown:
         raise InputError("A taxonomy needs two classes and unknown.", where=where, remedy=remedy)
-    index: dict[str, list[tuple[tuple[str, ...], str, float]]] = defaultdict(list)
+    names = {entry.name for entry in (*classes, *unknown)}
+    for old, new in renamed.items():
+        if old in names or new not in names:
+            raise InputError(f"'{old}' cannot have been renamed to '{new}'.", where=where,
+                             remedy="Left: a name that is gone; right: a class of this version.")  # fmt: skip
+    index: dict[str, list[_Pattern]] = defaultdict(list)
     for entry in (*classes, *entries["mechanisms"]):
         for phrases, weight in ((entry.phrases, 1.0), (entry.hints, HINT)):
             for phrase in dict.fromkeys(phrases):
@@ -186,7 +211,7 @@ def parse(text: str, where: str = "taxonomy") -> Taxonomy:
                         f"'{phrase}' of {entry.name} cannot be matched.", where=where, remedy=remedy
                     )
                 index[pattern[0]].append((pattern, entry.name, weight))
-    return Taxonomy(version, classes, entries["mechanisms"], unknown[0], read, dict(index))
+    return Taxonomy(version, classes, entries["mechanisms"], unknown[0], read, renamed, dict(index))
 
 
 _LISTS = ("examples", "phrases", "hints")

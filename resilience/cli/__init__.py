@@ -8,7 +8,7 @@ import click
 
 from .. import __version__
 from ..errors import InputError
-from . import archive, causes, evaluate, gameday, plan, records, reports, series, start, times
+from . import archive, causes, evaluate, experiments, gameday, plan, records, reports, series, start, times
 
 
 class _Refusal(click.ClickException):
@@ -59,6 +59,6 @@ for _command in (
     causes.causes, causes.label, times.times, times.compare, times.placebo, times.restated,
     series.capacity, series.windows, series.onsets, series.dependencies, series.roots,
     gameday.gameday, reports.render, reports.verify,
-    plan.ledger, plan.plan, plan.probe, plan.confirm, evaluate.evaluate, docs,
+    plan.ledger, plan.plan, experiments.probe, experiments.confirm, evaluate.evaluate, docs,
 ):  # fmt: skip
     main.add_command(_command)

@@ -85,12 +85,18 @@ def sync_datadog(
             raise InputError(f"--host: {error}.", remedy="Name a server that may see your keys.") from None
     patience = Patience(wait_s=max_wait, limit_s=_LIMIT_S if wait_out_limits else 0.0)
     api = Api(os.environ, host=host or config.host, patience=patience, parallel=parallel)
-    with progress("Fetching") as say:
-        try:
+    try:
+        with progress("Fetching", every_s=5.0) as say:
             done = sync_records.records(api, store, Archive(raw), config, first, last, say=say)
             series = syncing.series(api, store, config, first, last, parallel=parallel, say=say)
-        finally:
-            sync_forecast.remember(raw / _LIMITS, api.limits)
+    except KeyboardInterrupt:
+        click.echo(
+            f"Stopped after {api.calls} calls. What had arrived is committed; run the same command again to go on.",
+            err=True,
+        )
+        raise SystemExit(130) from None
+    finally:
+        sync_forecast.remember(raw / _LIMITS, api.limits)
     failed, commits = done.failed + series.failed, done.commits + series.commits
     click.echo(
         f"{api.calls} calls ({api.retries} of them repeated), {series.points:,} points, {done.records:,} records."

@@ -59,8 +59,7 @@ def evaluate_causes(
         for other, classes in teachers:
             there = _corpus(other, classes)
             others[there.name] = (report_texts(there.incidents), there.cause)
-        say("folds", 0, 0)
-        found = evaluation.evaluate(given, repeats=repeats, seed=seed, teachers=others)
+        found = evaluation.evaluate(given, repeats=repeats, seed=seed, teachers=others, progress=say)
     if part == "class":
         show(found.by_class, form, found.text)
     elif part == "coverage":
@@ -70,11 +69,14 @@ def evaluate_causes(
     elif form != "table":
         show(found.table, form)
     else:
-        _tell(found.table, found.text)
+        _tell(found)
 
 
-def _tell(table: pd.DataFrame, text: str) -> None:
-    """Two narrow tables in place of a wide one."""
+def _tell(found: Any) -> None:
+    """Narrow tables in place of a wide one, then the classes and the risk at some coverages, in held-out folds."""
+    from ..analysis import evaluation
+
+    table, text = found.table, found.text
     shown = table.assign(
         macro_f1=[f"{r.macro_f1:.2f} ({r.low:.2f} to {r.high:.2f})" for r in table.itertuples()],
         half=table["accuracy_at_half"],
@@ -90,6 +92,9 @@ def _tell(table: pd.DataFrame, text: str) -> None:
         "table",
         "In brackets: what knowing only the shares of the classes gives, and a perfect model's error at this n.",
     )
+    show(found.by_class, "table", "Each class in held-out folds:")
+    risk = evaluation.at_coverages(found.curve)
+    show(risk, "table", "Of the surest reports, how many are classed wrongly (held-out folds, first deal):")
 
 
 def _corpus(folder: Path, labels: Path) -> Any:
@@ -112,9 +117,12 @@ def _labelled_folder(folder: Path, labels: Path | None) -> Any:
 def _labelled_store(root: str | None) -> Any:
     """Reports of the store with a label; where people disagree, the class that most gave (then the first by name)."""
     from .. import views
+    from ..analysis import taxonomy
+    from ..analysis.causes import under_current_names
 
     store = store_at(root)
     incidents, labels = views.incidents(store, kind="real"), views.labels(store)
+    labels, _ = under_current_names(labels, taxonomy.packaged())
     votes = labels.groupby(["incident_id", "failure_class"], sort=True).size().reset_index(name="n")
     votes = votes.sort_values(["incident_id", "n", "failure_class"], ascending=[True, False, True])
     first = votes.drop_duplicates("incident_id").set_index("incident_id")["failure_class"]

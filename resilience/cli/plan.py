@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
-from ..terminal import show
+from ..terminal import safe, show
 from .common import reading, store_at, workspace_here
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
+    from ..analysis.backlog import Backlog
     from ..analysis.ledger import Ledger
     from ..analysis.plan import Plan
     from ..evidence import Evidence
@@ -25,9 +28,11 @@ _LEDGER = [
     "loss_low", "loss_high", "last_at", "last_rehearsed_at", "last_verdict", "last_held", "stale_reason",
     "after_verdict", "open_actions", "edges", "note", "incidents", "state_why",
 ]  # fmt: skip
+_UNITS = {"n": "incidents", "rate": "expected a year", "loss": "loss, weighted min a year"}
+_MOST_ROWS = 40
 _CHOSEN = [
     "failure_class", "service", "follower", "fault", "environment", "score", "loss", "hold_mean", "teach", "stability",
-    "rank", "rpn", "fmea_rank", "blast", "starts_at", "ends_at", "window", "reason",
+    "rank", "rpn", "fmea_rank", "blast", "starts_at", "ends_at", "window", "backlog", "drain_min", "reason",
 ]  # fmt: skip
 _REJECTED = ["failure_class", "service", "follower", "fault", "environment", "score", "rank", "rpn", "reason"]
 _AS_OF = click.option(
@@ -47,25 +52,29 @@ _AS_OF = click.option(
 @reading
 def ledger(state: str | None, everything: bool, page: bool, as_of: str, root: str | None, form: str) -> None:
     """What fails and what has been rehearsed: one row per failure class and service, costly and unrehearsed first."""
-    from .. import evidence
+    from .. import evidence, planning
 
     store = store_at(root).pinned()
     found = evidence.read(store, evidence.moment(as_of))
     book = evidence.build(found)
     if page:
-        windows = evidence.month_after_next(store, found, workspace_here().zone)
-        chosen = evidence.choose(found, book, evidence.constraints(store, found), windows)
+        windows = planning.month_after_next(store, found, workspace_here().zone)
+        chosen = evidence.choose(found, book, planning.constraints(store, found), windows)
         click.echo(f"Wrote {write_page(workspace_here(), found, book, chosen)}.")
         return
     rows = book.table if everything else book.table[book.table["state"] != "never seen, never rehearsed"]
     if state:
         rows = rows[rows["state"].str.contains(state, case=False, regex=False)]
-    columns = (
-        _LEDGER
-        if form != "table"
-        else ["failure_class", "service", "state", "n", "rate", "loss", "last_held"]
-    )
-    show(rows[columns], form, book.text)
+    if form != "table":
+        show(rows[_LEDGER], form)
+        return
+    shown = rows.head(_MOST_ROWS).rename(columns=_UNITS)
+    show(shown[["failure_class", "service", "state", *_UNITS.values(), "last_held"]], form, book.text)
+    if len(rows) > _MOST_ROWS:
+        click.echo(
+            f"{len(rows) - _MOST_ROWS} more cells that failed or were rehearsed, and what each is based on: "
+            "`resilience ledger --format csv`, or `resilience ledger --html` to look at."
+        )
 
 
 def write_page(workspace: Workspace, found: Evidence, book: Ledger, chosen: Plan | None) -> Path:
@@ -127,43 +136,93 @@ def plan(
     root: str | None, form: str,
 ) -> None:  # fmt: skip
     """Which experiments to run next, where and when, and why not the others. Nothing is executed."""
-    from .. import evidence
+    from .. import evidence, planning
 
     if reveal and not as_of:
         raise click.UsageError("--reveal needs --as-of: the moment until which everything is known.")
     store, workspace = store_at(root).pinned(), workspace_here()
     found = evidence.read(store, evidence.moment(as_of), hidden=hidden, zone=workspace.zone)
     book = evidence.build(found)
-    rules = evidence.constraints(
+    rules = planning.constraints(
         store, found, slots=slots, minutes=minutes, environment=environment, style=style, blast_limit=blast,
         must_not=dict.fromkeys(avoid, "You asked to avoid it."),
     )  # fmt: skip
     day = _day(date, found.as_of)
     between = _between(date, day, workspace.zone)
-    chosen = evidence.choose(found, book, rules, evidence.windows(store, found, workspace.zone, between))
-    if explain:
-        columns = _REJECTED if form != "table" else ["failure_class", "service", "fault", "score", "reason"]
-        rows = (
-            chosen.rejected
-            if form != "table"
-            else chosen.rejected.drop_duplicates(["failure_class", "service"]).head(40)
-        )
-        show(rows[columns], form, chosen.text)
+    chosen = evidence.choose(found, book, rules, planning.windows(store, found, workspace.zone, between))
+    queues = planning.backlogs(
+        store, found, planning.starts(chosen, day, workspace.zone), workspace.zone, minutes
+    )
+    rows = chosen.chosen.assign(
+        backlog=[queues[s].peak if s in queues else None for s in chosen.chosen["service"]],
+        drain_min=[queues[s].drain_min if s in queues else None for s in chosen.chosen["service"]],
+    ).astype({"backlog": float, "drain_min": float})
+    if form != "table":
+        show(chosen.rejected[_REJECTED] if explain else rows[_CHOSEN], form)
     else:
-        columns = (
-            _CHOSEN
-            if form != "table"
-            else ["failure_class", "service", "fault", "environment", "score", "stability", "reason"]
-        )
-        show(chosen.chosen[columns], form, chosen.text)
+        click.echo("\n".join(_cards(chosen, queues, workspace.zone)))
+        if explain:
+            others = chosen.rejected.drop_duplicates(["failure_class", "service", "follower"])
+            taken = set(zip(rows["failure_class"], rows["service"], strict=True))
+            others = others[
+                [pair not in taken for pair in zip(others["failure_class"], others["service"], strict=True)]
+            ]
+            said = (
+                f"Why not the others? The first {min(_MOST_ROWS, len(others))} of {len(others)} cells and dependencies by "
+                "score; all, fault by fault, in `--explain --format csv`."
+            )
+            shown = others.head(_MOST_ROWS).assign(cell=_names(others.head(_MOST_ROWS)))
+            show(shown[["cell", "fault", "score", "reason"]], form, said)
     if reveal:
         told = uncover(store, found, book, chosen, reveal)
         show(told.summary, form, told.text)
     if folder:
-        written = _export(store, workspace, found, chosen, folder, day, title, style or "informed")
+        written = _export(store, workspace, found, chosen, folder, day, title, style or "informed", queues)
         click.echo(
             f"Wrote {len(written)} files to {folder}; begin with its README.md. Nothing was run.", err=True
         )
+
+
+def _names(rows: pd.DataFrame) -> list[str]:
+    return [
+        f"{r.failure_class} at {r.service}"
+        if r.kind == "cell"
+        else f"does {r.follower} depend on {r.service}?"
+        for r in rows.itertuples()
+    ]
+
+
+def _cards(chosen: Plan, queues: Mapping[str, Backlog], zone: str) -> list[str]:
+    """The plan for a person: a sentence, then per experiment what, where, when, why, how far, and what piles up."""
+    import textwrap
+
+    import pandas as pd
+
+    lines = textwrap.wrap(safe(chosen.text), 110)
+    for number, (row, name) in enumerate(
+        zip(chosen.chosen.itertuples(), _names(chosen.chosen), strict=True), 1
+    ):
+        when = row.window
+        if pd.notna(row.starts_at):
+            start, end = row.starts_at.tz_convert(zone), row.ends_at.tz_convert(zone)
+            when = f"{start:%A %Y-%m-%d %H:%M} to {end:%H:%M} {zone}. {row.window}"
+        reach = (
+            f"{int(row.blast)} services call it, directly or not"
+            if row.blast
+            else "no declared call leads to it"
+        )
+        waiting = queues[row.service].text if row.service in queues else "not known: no traffic"
+        told = [
+            ("fault", f"{row.fault} on {row.environment}"), ("why", row.reason), ("when", when),
+            ("could reach", reach), ("backlog", waiting),
+            ("score", f"{row.score:.3g}, place {row.rank} by score alone; FMEA place {row.fmea_rank} (for comparison only)"),
+        ]  # fmt: skip
+        lines += ["", f"{number}. {safe(name)}"]
+        for what, text in told:
+            lines += textwrap.wrap(
+                f"{safe(text)}", 96, initial_indent=f"   {what:12} ", subsequent_indent=" " * 16
+            )
+    return [*lines, ""]
 
 
 def uncover(store: Store, found: Evidence, book: Ledger, chosen: Plan, span: str) -> Any:
@@ -183,11 +242,11 @@ def uncover(store: Store, found: Evidence, book: Ledger, chosen: Plan, span: str
 
 def freeze_plan_reveal(store: Store, as_of: str = "2020-11-30", span: str = "6m") -> str:
     """The sentences of a plan made from what was known at `as_of` and of what followed; for the demo."""
-    from .. import evidence
+    from .. import evidence, planning
 
     found = evidence.read(store, evidence.moment(as_of))
     book = evidence.build(found)
-    chosen = evidence.choose(found, book, evidence.constraints(store, found))
+    chosen = evidence.choose(found, book, planning.constraints(store, found))
     return f"{chosen.text} {uncover(store, found, book, chosen, span).text}"
 
 
@@ -221,116 +280,20 @@ def _between(date: str | None, day: pd.Timestamp, zone: str) -> tuple[pd.Timesta
 
 def _export(
     store: Store, workspace: Workspace, found: Evidence, chosen: Plan, folder: Path, day: pd.Timestamp, title: str,
-    style: str,
+    style: str, queues: Mapping[str, Backlog],
 ) -> list[Path]:  # fmt: skip
-    from .. import evidence
+    from .. import planning
     from ..analysis import faults
     from ..report import experiments
 
     limits = {
-        row.service: evidence.steady_state(store, found, row.service, day, workspace.zone)
+        row.service: planning.steady_state(store, found, row.service, day, workspace.zone)
         for row in chosen.chosen.itertuples()
     }
     callers = found.graph.groupby("callee")["caller"].agg(sorted).to_dict() if len(found.graph) else {}
     made = experiments.export(
         chosen, {fault.key: fault for fault in faults.packaged()}, limits, gameday_id=f"gameday-{day:%Y-%m}", title=title,
         date=day, zone=workspace.zone, style=style, callers=callers, simulated=found.simulated,
+        backlog=queues,
     )  # fmt: skip
     return experiments.write(made, folder)
-
-
-@click.command()
-@click.argument("metric")
-@click.argument("scope")
-@click.option(
-    "--statistic", default="mean", show_default=True, help="mean, median, min, max or sum of the points."
-)
-@click.option("--minutes", default=20.0, show_default=True, help="Over the minutes before --at.")
-@click.option("--low", type=float, help="Lowest value that is steady.")
-@click.option("--high", type=float, help="Highest value that is steady.")
-@click.option("--per-minute", is_flag=True, help="Counts per minute, whatever the interval.")
-@click.option("--at", metavar="MOMENT", default="", help="End of the window [default: now].")
-@click.option(
-    "--from",
-    "source",
-    type=click.Choice(["datadog", "store"]),
-    default="datadog",
-    show_default=True,
-    help="Where to measure.",
-)
-@click.option("--host", help="Another server than Datadog's, for tests.", hidden=True)
-@click.option("--store", "root", metavar="DIR|URL", help="Store to read with --from store.")
-def probe(
-    metric: str, scope: str, statistic: str, minutes: float, low: float | None, high: float | None, per_minute: bool,
-    at: str, source: str, host: str | None, root: str | None,
-) -> None:  # fmt: skip
-    """Measure one steady-state probe now: exit code 0 inside its limits, 1 outside, 2 without enough data.
-
-    Exported Chaos Toolkit experiments call it. Keys come from DD_API_KEY, DD_APP_KEY and DD_SITE in the environment.
-    """
-    from datetime import UTC, datetime
-
-    import pandas as pd
-
-    from .. import evidence, views
-    from ..analysis import probing
-
-    end = evidence.moment(at) or pd.Timestamp(datetime.now(UTC))
-    if source == "store":
-        between = (end - pd.Timedelta(minutes=minutes), end)
-        points = views.table(
-            store_at(root), "series", where={"metric": [metric], "scope": [scope]}, between=between
-        )
-    else:
-        points = _measured(metric, scope, end, minutes, host)
-    found = probing.probe(
-        points, at=end, minutes=minutes, statistic=statistic, low=low, high=high, per_minute=per_minute
-    )
-    click.echo(f"{metric} {scope}: {found.text}")
-    raise SystemExit(found.code)
-
-
-def _measured(metric: str, scope: str, end: pd.Timestamp, minutes: float, host: str | None) -> pd.DataFrame:
-    """Points of the last minutes from Datadog, at one minute."""
-    import os
-
-    import pandas as pd
-
-    from ..sources import datadog
-    from ..sources.datadog_api import Api
-
-    tags = ",".join(scope.split(","))
-    count = any(word in metric for word in ("hits", "count", "requests"))
-    how = f"sum:{metric}{{{tags}}}.as_count()" if count else f"avg:{metric}{{{tags}}}"
-    start = end - pd.Timedelta(minutes=minutes)
-    request = {
-        "data": {
-            "type": "timeseries_request",
-            "attributes": {
-                "from": int(start.timestamp() * 1000), "to": int(end.timestamp() * 1000), "interval": 60_000,
-                "queries": [{"data_source": "metrics", "name": "a", "query": how}], "formulas": [{"formula": "a"}],
-            },
-        }
-    }  # fmt: skip
-    reply = Api(os.environ, host=host).call("timeseries", body=request)
-    read = datadog.points(request, reply.data, where="Datadog", interval_s=60.0)
-    frames = [
-        pd.DataFrame(
-            {"at": pd.to_datetime(p.at, unit="us", utc=True), "value": p.value, "interval_s": p.interval_s}
-        )
-        for p in read
-    ]
-    empty = pd.DataFrame({"at": pd.to_datetime([], utc=True), "value": [], "interval_s": []})
-    return pd.concat(frames, ignore_index=True) if frames else empty
-
-
-@click.command()
-@click.argument("text")
-def confirm(text: str) -> None:
-    """Ask a person to do TEXT by hand and to say so; exit code 1 where nobody can be asked or the answer is no."""
-    import sys
-
-    if not sys.stdin.isatty():
-        click.echo(f"Nobody to ask: {text}", err=True)
-        raise SystemExit(1)
-    raise SystemExit(0 if click.confirm(f"{text}. Done?") else 1)

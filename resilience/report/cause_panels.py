@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from urllib.parse import quote
 
 import pandas as pd
 
@@ -12,10 +11,9 @@ from ..analysis.deployments import After
 from ..analysis.patterns import Pattern
 from .figures import causes as figures
 from .figures import incidents as incident_figures
-from .panels import Panel, count, escape, known, publish, table
+from .panels import Panel, count, escape, known, publish, report_link, table
 
 _MOST = 15  # groups drawn in one figure; the table holds all
-_ROOT = "../.."  # from a page, reports/NAME/index.html, to the workspace
 
 
 def factors(found: Pattern) -> Panel:
@@ -151,9 +149,8 @@ def _report(row: object) -> str:
     about = row._asdict()  # type: ignore[attr-defined]
     day = f"{about['started_at']:%Y-%m-%d}" if known(about["started_at"]) else "no date"
     name = escape(about["incident_id"])
-    uri = str(about["source_uri"])
-    if about["source"] == "markdown" and not uri.startswith("/") and ".." not in uri.split("/"):
-        name = f'<a href="{html.escape(f"{_ROOT}/{quote(uri)}")}">{name}</a>'
+    if about["source"] == "markdown" and (address := report_link(about["source_uri"])):
+        name = f'<a href="{html.escape(address)}">{name}</a>'
     sure = "label" if about["decided_by"] == "label" else ""
     if not sure and known(about["probability"]):
         sure = f"{about['probability']:.0%}"

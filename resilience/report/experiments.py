@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import yaml
 
+from ..analysis.backlog import Backlog
 from ..analysis.candidates import EDGE
 from ..analysis.faults import Fault
 from ..analysis.plan import Plan
@@ -54,11 +55,12 @@ def export(
     zone: str,
     style: str = "informed",
     callers: Mapping[str, Sequence[str]] | None = None,
-    backlog: Mapping[str, tuple[float, str]] | None = None,
+    backlog: Mapping[str, Backlog] | None = None,
+    backlog_unit: str = "requests",
     simulated: bool = False,
 ) -> Export:
     """All files of a GameDay. `limits`: service -> `tolerances.limits`; `date` is its local day; `callers`: service ->
-    who calls it; `backlog`: service -> expected backlog and its unit."""
+    who calls it; `backlog`: service -> what is expected to pile up."""
     known = [
         _About(
             row, faults[row.fault], limits.get(row.service), (callers or {}).get(row.service, ()),
@@ -69,7 +71,7 @@ def export(
     starts = _starts(plan.chosen, date, zone, plan.rules.minutes)
     files: dict[str, str] = {
         "gameday.yml": _gameday(
-            known, starts, gameday_id, title, date, zone, style, plan.rules.minutes, simulated
+            known, starts, gameday_id, title, date, zone, style, plan.rules.minutes, simulated, backlog_unit
         ),
         "calendar.ics": _calendar(gameday_id, title, date, zone, starts, plan.rules.minutes),
         "README.md": _readme(known, starts, title, date, zone, plan),
@@ -108,7 +110,7 @@ class _About:
         fault: Fault,
         limits: pd.DataFrame | None,
         callers: Sequence[str],
-        backlog: tuple[float, str] | None,
+        backlog: Backlog | None,
     ) -> None:
         self.row, self.fault, self.callers, self.backlog = row, fault, list(callers), backlog
         self.target = str(row.service)
@@ -314,7 +316,7 @@ def _aborts(about: _About) -> list[str]:
 
 def _gameday(
     known: Sequence[_About], starts: Sequence[datetime], gameday_id: str, title: str, date: pd.Timestamp, zone: str,
-    style: str, minutes: float, simulated: bool,
+    style: str, minutes: float, simulated: bool, backlog_unit: str,
 ) -> str:  # fmt: skip
     """A gameday.yml that `resilience ingest` reads as it is, and the observers complete on the day."""
     environments = [about.row.environment for about in known]
@@ -336,7 +338,7 @@ def _gameday(
         if not one["steady_state"]["probes"]:
             one["steady_state"].pop("probes")
         if about.backlog:
-            one["backlog"] = {"expected": float(about.backlog[0]), "unit": about.backlog[1]}
+            one["backlog"] = {"expected": float(round(about.backlog.peak)), "unit": backlog_unit}
         experiments.append(one)
     day: dict[str, Any] = {
         "title": title,
@@ -408,8 +410,8 @@ def _sheet(about: _About, number: int, start: datetime, zone: str, minutes: floa
     method = json.dumps(chaostoolkit(about, minutes), sort_keys=True)
     variables = list(dict.fromkeys(_VARIABLE.findall(method)))
     backlog = (
-        f"about {about.backlog[0]:,.0f} {about.backlog[1]} after {minutes:g} minutes" if about.backlog
-        else "not known: no rate of a queue is in the store. Write down what you expect"
+        about.backlog.text if about.backlog
+        else "not known: no traffic of it is in the store. Write down what you expect"
     )  # fmt: skip
     reached = "no declared call leads to it, so how far it reaches is not known"
     if about.row.blast:

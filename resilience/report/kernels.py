@@ -27,15 +27,15 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets.config import Config
 
+from .panels import ROOT_VARIABLE
+
 _READY_SECONDS = 60
 _starting = threading.Lock()
 
 
 def manager() -> type[AsyncKernelManager]:
     """Class of the kernel manager to run notebooks with on this platform."""
-    return (
-        WarmKernelManager if "forkserver" in multiprocessing.get_all_start_methods() else AsyncKernelManager
-    )
+    return WarmKernelManager if "forkserver" in multiprocessing.get_all_start_methods() else PageKernelManager
 
 
 def private(folder: str) -> Config:
@@ -43,6 +43,14 @@ def private(folder: str) -> Config:
     if os.name != "posix":
         return Config()
     return Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
+
+
+class PageKernelManager(AsyncKernelManager):
+    """Manager of kernels whose outputs become a page under reports/NAME/: links in it are made for that place."""
+
+    async def start_kernel(self, **kwargs: Any) -> None:  # type: ignore[override]
+        env = {**(kwargs.pop("env", None) or os.environ), ROOT_VARIABLE: "../.."}
+        await super().start_kernel(env=env, **kwargs)
 
 
 class WarmClient(AsyncKernelClient):
@@ -75,7 +83,7 @@ def _idle_after(message: Mapping[str, Any], asked: str) -> bool:
     )
 
 
-class WarmKernelManager(AsyncKernelManager):
+class WarmKernelManager(PageKernelManager):
     """Manager of kernels that are forked; its kernelspec lives here and need not be installed."""
 
     client_class = f"{__name__}.WarmClient"

@@ -7,14 +7,22 @@ a report is escaped here, once, where HTML is made.
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
 
+from .. import workspace
+
 RESULT_MIME = "application/vnd.resilience.result+json"
+ROOT_VARIABLE = (
+    "RESILIENCE_ROOT"  # of the environment: where the workspace lies, as seen from the page that is made
+)
 _PLOTLY_MIME = "application/vnd.plotly.v1+json"
 
 
@@ -118,15 +126,29 @@ def banner(tables: Mapping[str, pd.DataFrame]) -> Panel:
     return Panel("")
 
 
+def root() -> str:
+    """Relative address of the workspace from what is shown: a page that is rendered, else the notebook's own folder.
+
+    JupyterLab's address of a notebook ends in its folder, so that the same relative address works there.
+    """
+    return os.environ.get(ROOT_VARIABLE) or _root_from(Path.cwd())
+
+
+@cache
+def _root_from(here: Path) -> str:
+    place = workspace.find(here).root
+    return Path(os.path.relpath(place, here)).as_posix() if (place / workspace.CONFIG).is_file() else ".."
+
+
 def report_link(uri: Any) -> str:
-    """Address of a report as seen from a page under reports/<id>/; empty where `uri` is not one that can be followed."""
+    """Address of a report as seen from what is shown (see `root`); empty where `uri` is not one that can be followed."""
     text = str(uri or "")
     if text.startswith(("https://", "http://")):
         return quote(text, safe=":/?&=#%+,;@~()!$*'")
     relative = (
         text and not text.startswith("/") and ":" not in text.split("/")[0] and ".." not in text.split("/")
     )
-    return f"../../{quote(text)}" if relative else ""
+    return f"{root()}/{quote(text)}" if relative else ""
 
 
 def table(

@@ -82,17 +82,26 @@ def read(folder: Path) -> dict[str, Any] | None:
     """Provenance of the report in `folder`; None where there is none that can be read."""
     try:
         found = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and {"inputs", "outputs", "versions"} <= found.keys() else None
+    wanted = {"inputs": str, "outputs": dict, "versions": dict}
+    fits = isinstance(found, dict) and all(isinstance(found.get(name), kind) for name, kind in wanted.items())
+    return found if fits else None
 
 
 def altered(folder: Path, made: Mapping[str, Any]) -> list[str]:
     """Files of a report that are not as they were made."""
+
+    def digest(name: str) -> str | None:
+        try:
+            return sha256((folder / name).read_bytes())
+        except (OSError, ValueError):  # gone, or a name that no file can have
+            return None
+
     return [
         name
-        for name, digest in sorted(made["outputs"].items())
-        if not (folder / name).is_file() or sha256((folder / name).read_bytes()) != digest
+        for name, made_as in sorted(made["outputs"].items())
+        if digest(name) != made_as or made_as is None
     ]
 
 

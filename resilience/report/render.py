@@ -11,6 +11,7 @@ import ctypes
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -163,8 +164,7 @@ def make(
     notebook: Path, about: dict[str, Any], store: Store, folder: Path, *, seconds: int = CELL_SECONDS
 ) -> tuple[str, str]:
     """Write the files of a report into `folder`; the page, and the error that stopped the notebook, if any."""
-    given = {"versions": json.dumps(about["versions"], sort_keys=True), **about["parameters"]}
-    executed, error = _execute(notebook, given, store, folder, seconds)
+    executed, error = _execute(notebook, _given(about), store, folder, seconds)
     page = Page(about["title"], notebook.name, __version__, about["parameters"], about["tables"], error)
     html = to_html(executed, page)
     if not error:
@@ -177,6 +177,20 @@ def make(
         outputs = {path.name: provenance.sha256(path.read_bytes()) for path in sorted(folder.iterdir())}
         _write(folder / provenance.FILE, _dump({**about, "outputs": outputs}))
     return html, error
+
+
+def numbers(
+    notebook: Path, about: dict[str, Any], store: Store, *, seconds: int = CELL_SECONDS
+) -> tuple[dict[str, Any], str]:
+    """What a report would hold in its result.json, without making its page; and the error, if any."""
+    with tempfile.TemporaryDirectory() as folder:
+        executed, error = _execute(notebook, _given(about), store, Path(folder), seconds)
+    return _result(executed), error
+
+
+def _given(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of the notebook: those of the report, and the versions of the tables that it reads."""
+    return {"versions": json.dumps(about["versions"], sort_keys=True), **about["parameters"]}
 
 
 def _stale(

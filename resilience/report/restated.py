@@ -7,8 +7,9 @@ then today's data. A figure is told with every step at which it moved.
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +21,7 @@ from ..errors import InputError
 from ..store import Store
 from ..workspace import Workspace
 from . import provenance
-from .render import make
+from .render import numbers
 
 COLUMNS = ("report", "figure", "was", "now", "moved_by")
 _SAID = ("text", "taxonomy_version")  # sentences repeat figures
@@ -39,11 +40,22 @@ class Restated:
     text: str
 
 
-def restated(workspace: Workspace, newest: Store, old: Store) -> Restated:
+@dataclass(frozen=True)
+class _Step:
+    """A report with everything up to `by` as it is today; `about` is its provenance then."""
+
+    by: str
+    notebook: Path
+    about: dict[str, Any]
+    store: Store
+
+
+def restated(workspace: Workspace, newest: Store, old: Store, *, at_once: int | None = None) -> Restated:
     """Compare every report under reports/ as it was with the store `old` and as it is with `newest`.
 
     Where the published page was made from the rows of `old`, its own result.json is what it was, and what today's code
-    makes otherwise of the same rows is told as definition (or taxonomy). Raises InputError where there is no report.
+    makes otherwise of the same rows is told as definition (or taxonomy). No page is made, only numbers, `at_once` at a
+    time (by default one per core). Raises InputError where there is no report.
     """
     folders = sorted(path.parent for path in workspace.reports.glob(f"*/{provenance.FILE}"))
     if not folders:
@@ -52,47 +64,78 @@ def restated(workspace: Workspace, newest: Store, old: Store) -> Restated:
             where=str(workspace.reports),
             remedy="Run `resilience render --all`.",
         )
-    rows: list[dict[str, str]] = []
-    failed: dict[str, str] = {}
-    figures = 0
     newest = newest.pinned()
+    labels = {t: v for t, v in newest.versions().items() if t == "labels"}
+    stores = (("", old), ("labels", Store(newest.root, {**old.versions(), **labels})), ("data", newest))
+    plans: dict[str, list[_Step]] = {}
+    known: dict[str, dict[str, Any]] = {}
+    failed: dict[str, str] = {}
     for folder in folders:
         try:
-            steps = list(_steps(folder, workspace, newest, old))
+            plans[folder.name], published = _plan(folder, workspace, stores)
+            known |= published
         except InputError as error:
             failed[folder.name] = str(error)
+    made = _made([step for steps in plans.values() for step in steps], known, at_once or os.cpu_count() or 1)
+    rows: list[dict[str, str]] = []
+    figures = gone = 0
+    for report, steps in plans.items():
+        values = [known.get(step.about["inputs"], made.get(step.about["inputs"])) for step in steps]
+        wrong = next((value for value in values if isinstance(value, str)), None)
+        if wrong is not None:
+            failed[report] = wrong
             continue
-        figures += len(steps[-1][1])
-        rows += _moves(folder.name, steps)
+        found = [
+            (step.by, value) for step, value in zip(steps, values, strict=True) if isinstance(value, dict)
+        ]
+        figures += len(found[-1][1])
+        gone += steps[0].about["inputs"] not in known
+        rows += _moves(report, found)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return Restated(table, failed, _text(table, len(folders), figures, failed))
+    return Restated(table, failed, _text(table, len(folders), figures, gone, failed))
 
 
-def _steps(
-    folder: Path, workspace: Workspace, newest: Store, old: Store
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(what was changed last, figures), from the published ones, where they are of the rows of `old`, to today's."""
+def _plan(
+    folder: Path, workspace: Workspace, stores: Sequence[tuple[str, Store]]
+) -> tuple[list[_Step], dict[str, dict[str, Any]]]:
+    """The steps of one report from then to now, and the figures that are published, by the inputs they are of."""
     made = provenance.read(folder)
     if made is None:
         raise InputError("Its provenance cannot be read.", where=folder.name, remedy="Render it again.")
+    try:
+        published = _figures(json.loads((folder / "result.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        raise InputError(
+            "Its result.json cannot be read.", where=folder.name, remedy="Render it again."
+        ) from None
     notebook = workspace.notebook(Path(made["notebook"]["name"]).stem)
-    mixed = Store(
-        newest.root, {**old.versions(), **{t: v for t, v in newest.versions().items() if t == "labels"}}
-    )
-    known: dict[str, dict[str, Any]] = {}
-    describe = (made["report"], made["title"], notebook, made["parameters"])
-    for number, (step, store) in enumerate((("", old), ("labels", mixed), ("data", newest))):
-        about = provenance.describe(*describe, store)
-        if number == 0 and about["tables"] == made["tables"]:
-            yield "", _figures(json.loads((folder / "result.json").read_text(encoding="utf-8")))
-            if about["inputs"] == made["inputs"]:
-                known[made["inputs"]] = _figures(
-                    json.loads((folder / "result.json").read_text(encoding="utf-8"))
-                )
-            step = _definition(made, about)
-        if about["inputs"] not in known:
-            known[about["inputs"]] = _made(notebook, about, store)
-        yield step, known[about["inputs"]]
+    steps: list[_Step] = []
+    about: dict[str, Any] = {}
+    versions: dict[str, int] | None = None
+    for by, store in stores:
+        if store.versions() != versions:  # reading and hashing every row is most of the work
+            about = provenance.describe(made["report"], made["title"], notebook, made["parameters"], store)
+            versions = store.versions()
+        if not steps and about["tables"] == made["tables"]:
+            steps.append(_Step("", notebook, made, store))
+            by = _definition(made, about)
+        steps.append(_Step(by, notebook, about, store))
+    return steps, {made["inputs"]: published}
+
+
+def _made(steps: Sequence[_Step], known: Mapping[str, Any], at_once: int) -> dict[str, dict[str, Any] | str]:
+    """Figures by inputs of every step that is not `known`; where one cannot be made, why not."""
+    wanted = {step.about["inputs"]: step for step in steps if step.about["inputs"] not in known}
+
+    def one(step: _Step) -> dict[str, Any] | str:
+        try:
+            found, error = numbers(step.notebook, step.about, step.store)
+        except InputError as wrong:
+            error = str(wrong)
+        return f"It cannot be made again: {error}" if error else _figures(found)
+
+    with ThreadPoolExecutor(at_once) as pool:
+        return dict(zip(wanted, pool.map(one, wanted.values()), strict=True))
 
 
 def _definition(made: dict[str, Any], about: dict[str, Any]) -> str:
@@ -103,16 +146,6 @@ def _definition(made: dict[str, Any], about: dict[str, Any]) -> str:
         if made.get(part) != about[part]
     ]
     return " or ".join(moved) or "definition"
-
-
-def _made(notebook: Path, about: dict[str, Any], store: Store) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as name:
-        _, error = make(notebook, about, store, Path(name))
-        if error:
-            raise InputError(
-                f"It cannot be made again: {error}", where=about["report"], remedy="See `resilience verify`."
-            )
-        return _figures(json.loads((Path(name) / "result.json").read_text(encoding="utf-8")))
 
 
 def _moves(report: str, steps: list[tuple[str, dict[str, Any]]]) -> Iterator[dict[str, str]]:
@@ -148,11 +181,16 @@ def _row_name(row: Any) -> str:
     return "/".join(str(row[name]) for name in _NAMES if row.get(name) not in (None, ""))
 
 
-def _text(table: pd.DataFrame, reports: int, figures: int, failed: dict[str, str]) -> str:
+def _text(table: pd.DataFrame, reports: int, figures: int, gone: int, failed: dict[str, str]) -> str:
     says = [f"{len(table)} of {figures} figures in {reports} reports moved."]
     if len(table):
         parts = [f"{by}: {n}" for by, n in table["moved_by"].value_counts().sort_index().items()]
         says.append(f"Moved by {'; '.join(parts)}.")
+    if gone:
+        says.append(
+            f"{gone} reports were published anew since then: what today's code makes of the rows of then stands for "
+            "what they said."
+        )
     if failed:
         says.append(f"{len(failed)} could not be made again: {', '.join(failed)}.")
     return " ".join(says)

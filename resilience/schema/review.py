@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from .columns import Table, Time, column, maybe
-from .words import LINKED_BY
+from .words import DEPENDENCY_VERDICTS, LINKED_BY
 
 
 class Problems(Table):
@@ -33,6 +33,18 @@ class Labels(Table):
     labelled_by: str = column("Who answered")
     labelled_at: Time = column("When", "UTC")
     taxonomy_version: str = column("Version of the taxonomy the answer refers to")
+
+
+class DependencyVerdicts(Table):
+    """What people found out about dependencies that nobody had declared: data/labels/dependencies.csv."""
+
+    service: str = column("Service that the other one would depend on")
+    follower: str = column("Service that would fail with it")
+    verdict: str = column("confirmed: it is there; dismissed: it is not", isin=DEPENDENCY_VERDICTS)
+    decided_by: str = column("Who")
+    decided_at: Time = column("When", "UTC")
+    reason: str = maybe("Why, e.g. the experiment that showed it; untrusted text")
+    source_uri: str = column("File it came from")
 
 
 class IncidentNames(Table):

@@ -31,6 +31,7 @@ TABLES: dict[str, tuple[type[pa.DataFrameModel], tuple[str, ...]]] = {
     "experiment_probes": (gamedays.ExperimentProbes, ("gameday_id", "experiment_key", "probe")),
     "experiment_events": (gamedays.ExperimentEvents, ("gameday_id", "experiment_key", "position")),
     "labels": (review.Labels, ("incident_id", "labelled_by")),
+    "dependency_verdicts": (review.DependencyVerdicts, ("service", "follower")),
     "incident_names": (review.IncidentNames, ("incident_id", "name")),
     "incident_links": (review.IncidentLinks, ("incident_id", "other_id")),
     "corrections": (review.Corrections, ("target", "row_key", "column_name")),

@@ -27,6 +27,7 @@ COMPONENTS = (
 DATE_FROM = ("line", "row above", "heading", "field", "front matter", "file name")
 EXPERIMENT_MOMENTS = ("alerted", "diagnosed", "mitigated", "note")
 OUTCOMES = ("solved", "workaround", "not_solved", "not_attempted", "aborted", "not_run")
+DEPENDENCY_VERDICTS = ("confirmed", "dismissed")
 NOTE_KINDS = ("surprise", "learning", "action", "communication")
 ROLLUPS = ("avg", "sum", "min", "max", "count", "last", "unknown")
 LINKED_BY = ("id", "similarity", "person")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import InputError
-from ..failure_classes import FAILURE_CLASSES
+from ..failure_classes import FAILURE_CLASSES, RENAMED
 from . import reports, text_csv
 
 _MAX_BYTES = 50_000_000
@@ -86,7 +86,7 @@ def read(folder: Path, labels: Path) -> Corpus:
     return Corpus(
         folder.resolve().name,
         picked,
-        list(labelled["cause"]),
+        [RENAMED.get(cause, cause) for cause in labelled["cause"]],
         [tuple(_parts(value)) for value in labelled["other_causes"]],
         groups,
         [said.get(value.lower()) for value in labelled["read_by_author"]],
@@ -113,7 +113,7 @@ def _columns(path: Path, where: str) -> pd.DataFrame:
 
 
 def _parts(value: str) -> list[str]:
-    return [part for part in re.split(r"[\s,;]+", value) if part]
+    return [RENAMED.get(part, part) for part in re.split(r"[\s,;]+", value) if part]
 
 
 def _group(text: str) -> str:

@@ -18,6 +18,7 @@ from .. import schema
 from ..errors import InputError
 from . import text_csv
 from .problems import problem
+from .tracked import objects, under
 
 MAX_BYTES = 50_000_000
 FOLDER = "graph"
@@ -147,7 +148,7 @@ def _jaeger(path: Path, uri: str) -> Iterator[tuple[str, str]]:
             where=uri,
             remedy="Save them from its API or page.",
         ) from None
-    yield from sorted(found)
+    yield from sorted(pair for pair in found if all(isinstance(name, str) and name.strip() for name in pair))
 
 
 def _yaml(path: Path, uri: str) -> Graph:
@@ -180,12 +181,11 @@ def _compose(services: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, spec in services.items():
         if not isinstance(spec, dict):
             continue
-        needs = spec.get("depends_on") or []
-        links = [str(link).split(":")[0] for link in spec.get("links") or []]
-        given = spec.get("environment") or {}
-        values = given.values() if isinstance(given, dict) else [str(v).partition("=")[2] for v in given]
+        links = [link.split(":")[0] for link in _texts(spec.get("links"))]
+        given = spec.get("environment")
+        values = given.values() if isinstance(given, dict) else [v.partition("=")[2] for v in _texts(given)]
         hosts = (host for value in values for host in _hosts(value))
-        for other in dict.fromkeys([*map(str, needs), *links, *hosts]):
+        for other in dict.fromkeys([*_texts(spec.get("depends_on")), *links, *hosts]):
             if other in services and other != name:
                 yield str(name), other
 
@@ -201,23 +201,23 @@ def _kubernetes(manifests: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, s
         elif manifest["kind"] == "Service":
             known.add(name)
     for name, manifest in workloads:
-        spec = manifest.get("spec") or {}
-        spec = (spec.get("jobTemplate") or {}).get("spec") or spec
-        pod = (spec.get("template") or {}).get("spec") or {}
-        values = [
-            one.get("value")
-            for container in pod.get("containers") or []
-            for one in container.get("env") or []
-            if isinstance(one, dict)
-        ]
+        spec = under(manifest, "spec")
+        spec = under(spec, "jobTemplate", "spec") or spec
+        containers = objects(under(spec, "template", "spec", "containers"))
+        values = [one.get("value") for container in containers for one in objects(container.get("env"))]
         for other in dict.fromkeys(host for value in values for host in _hosts(value)):
             if other in known and other != name:
                 yield name, other
 
 
+def _texts(value: object) -> list[str]:
+    """The texts in a list, or the keys of an object; none where it is neither."""
+    return [one for one in value if isinstance(one, str)] if isinstance(value, (list, dict)) else []
+
+
 def _hosts(value: object) -> Iterator[str]:
     """Host names in 'search:8080', 'http://search.shop.svc:80/x,http://cart'; a bare word is one too."""
-    for part in str(value).replace(";", ",").split(","):
+    for part in (value if isinstance(value, str) else "").replace(";", ",").split(","):
         rest = part.strip().rpartition("//")[2].rpartition("@")[2]
         host = rest.partition("/")[0].partition(":")[0].partition(".")[0]
         if host:

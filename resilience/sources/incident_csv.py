@@ -1,4 +1,4 @@
-"""Any CSV of incidents -> `incidents`, by the names of its columns: one row per incident, a start and an end or minutes.
+"""Any CSV of incidents -> `incidents`, by the names of its columns: one row per incident, a start and an end or a duration.
 
 For a quick question of a file that is in no store. What is kept in a store is read by `reports` and `trackers`.
 """
@@ -7,48 +7,64 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from .. import schema
 from ..errors import InputError
+from . import incident_cells as cells
 
 MAX_BYTES = 200_000_000
-# Of several columns that match, the first name listed here wins.
+# Of several columns that match, the first name listed here wins. Names are compared without fillers and unit.
 _NAMES: dict[str, tuple[str, ...]] = {
     "started_at": (
-        "started_at", "started", "start", "start_time", "start_date", "incident_start", "impact_start", "impact_started_at",
-        "began", "begin", "begin_time", "occurred_at", "created_at", "created", "created_on", "opened_at", "opened",
-        "open_time", "reported_at", "reported", "declared_at", "date",
+        "started", "start", "impact_start", "impact_started", "outage_start", "began", "begin", "beginning", "beginn",
+        "anfang", "occurred", "created", "opened", "open", "reported", "declared", "date", "datum", "day",
     ),
-    "detected_at": ("detected_at", "detected", "detection_time", "time_detected", "alerted_at"),
-    "acknowledged_at": ("acknowledged_at", "acknowledged", "ack_at"),
-    "mitigated_at": ("mitigated_at", "mitigated", "mitigation_time", "impact_end", "impact_ended_at"),
+    "detected_at": ("detected", "detection", "alerted"),
+    "acknowledged_at": ("acknowledged", "ack", "acked"),
+    "mitigated_at": ("mitigated", "mitigation", "impact_end", "impact_ended", "outage_end"),
     "resolved_at": (
-        "resolved_at", "resolved", "resolution_time", "resolved_on", "restored_at", "recovered_at", "end", "ended",
-        "ended_at", "end_time", "end_date", "incident_end", "finished_at", "closed_at", "closed", "closed_on", "close_time",
+        "resolved", "resolution", "restored", "recovered", "fixed", "end", "ended", "ende", "finished", "stop", "stopped",
+        "behoben", "closed", "close",
     ),
-    "severity": ("severity", "sev", "priority", "urgency", "impact"),
+    "severity": ("severity", "sev", "priority", "prio", "urgency", "impact", "schweregrad"),
     "detected_by": ("detected_by", "found_by", "detection_method", "detection_source"),
-    "incident_id": (
-        "incident_id", "id", "key", "issue_key", "number", "incident", "incident_number", "reference", "public_id",
-    ),
-    "title": ("title", "summary", "name", "short_description", "description"),
+    "incident_id": ("id", "key", "issue_key", "number", "incident", "reference", "public_id", "ticket", "nummer"),
+    "title": ("title", "summary", "name", "short_description", "description", "titel"),
     "kind": ("kind",),
 }  # fmt: skip
-_MINUTES = {
-    "stated_detect_min": ("ttd_min", "stated_detect_min", "time_to_detect_min", "detect_min", "ttd_minutes"),
+_LASTED: dict[str, tuple[str, ...]] = {
+    "stated_detect_min": ("ttd", "mttd", "stated_detect", "to_detect", "to_detection", "detect"),
     "stated_restore_min": (
-        "ttr_min", "stated_restore_min", "time_to_restore_min", "restore_min", "duration_min", "duration_minutes", "minutes",
-        "mttr_min", "ttr_minutes",
+        "ttr", "mttr", "stated_restore", "to_restore", "to_resolve", "to_resolution", "to_recover", "to_recovery", "restore",
+        "duration", "outage_duration", "impact_duration", "downtime", "outage", "length", "dauer", "ausfallzeit", "minutes",
+        "hours", "seconds",
     ),
 }  # fmt: skip
-_HOURS = ("duration_h", "duration_hours", "hours", "ttr_h", "ttr_hours")
+_UNITS = {
+    **dict.fromkeys(("minutes", "minute", "mins", "min", "minuten"), 1.0),
+    **dict.fromkeys(("hours", "hour", "hrs", "h", "stunden"), 60.0),
+    **dict.fromkeys(("seconds", "second", "secs", "sec", "s", "sekunden"), 1 / 60),
+    **dict.fromkeys(("days", "d", "tage"), 1440.0),
+}
+_FILLERS = {
+    "incident",
+    "at",
+    "on",
+    "time",
+    "timestamp",
+    "ts",
+    "datetime",
+    "in",
+    "utc",
+    "gmt",
+    "local",
+    "zeit",
+}
 _MOMENTS = ("started_at", "detected_at", "acknowledged_at", "mitigated_at", "resolved_at")
-_SLASHED = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(.*)", re.DOTALL)
-_EMPTY = ("", "-", "?", "n/a", "na", "none", "null", "unknown")
 
 
 @dataclass(frozen=True)
@@ -62,20 +78,49 @@ class Incidents:
 
 
 def read(path: str | Path) -> Incidents:
-    """Incidents of a CSV in UTF-8 with a header line, separated by commas, semicolons or tabs.
+    """Incidents of a CSV with a header line, separated by commas, semicolons, tabs or bars.
 
-    Raises InputError: no such file, no CSV, no column that is a start or none that is an end or minutes, dates whose order
-    of day and month nothing in the file shows.
+    Raises InputError: no such file, no CSV, no column that is a start or none that is an end or a duration, dates whose
+    order of day and month nothing in the file shows, durations without a unit, starts that cannot be read.
     """
     file = Path(path)
+    notes: list[str] = []
+    raw = _table(file, notes)
+    columns, lasted = _recognised(raw)
+    if "started_at" not in columns or not (lasted or {"resolved_at", "mitigated_at"} & columns.keys()):
+        missing = "resolved_at" if "started_at" in columns else "started_at"
+        raise InputError(
+            "No column says when an incident "
+            f"{'began' if missing == 'started_at' else 'ended, or how many minutes it took'}.",
+            where=file.name,
+            remedy=f"Name one {missing}, in the first line. The file has: {', '.join(map(str, raw.columns[:20]))}.",
+        )
+    made = _moments(raw, columns, file.name, notes)
+    for field, (name, unit) in lasted.items():
+        if (
+            unit is not None or "resolved_at" not in columns
+        ):  # an end says it better than a number without a unit
+            made[field] = cells.minutes(cells.plain(raw[name]), name, unit, file.name, notes)
+            columns[field] = name
+    for field in ("severity", "title", "incident_id", "detected_by", "kind"):
+        if field in columns:
+            made[field] = raw[columns[field]].str.strip().replace("", None)
+    return Incidents(_incidents(pd.DataFrame(made, index=raw.index), file.name, notes), columns, tuple(notes))
+
+
+def _table(file: Path, notes: list[str]) -> pd.DataFrame:
+    """Every cell as text; rows without any are left out."""
     try:
         if file.stat().st_size > MAX_BYTES:
             raise InputError(
                 "The file is larger than 200 MB.", where=file.name, remedy="Export incidents only."
             )
-        head = file.open("rb").readline(65536).decode("utf-8-sig")
-        separator = max(",;\t", key=head.count)
-        raw = pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        text = _decoded(file.read_bytes(), notes)
+        told = re.match(r"sep=(.)\r?\n", text)  # Excel's own first line
+        text = text[told.end() :] if told else text
+        head = text.partition("\n")[0]
+        separator = told[1] if told else max(",;\t|", key=head.count)
+        raw = pd.read_csv(StringIO(text), sep=separator, dtype=str, keep_default_na=False, index_col=False)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
@@ -83,39 +128,81 @@ def read(path: str | Path) -> Incidents:
             where=file.name,
             remedy="Give a CSV in UTF-8.",
         ) from None
-    headers = {
-        re.sub(r"[^a-z0-9]+", "_", str(name).lower()).strip("_"): str(name) for name in reversed(list(raw))
-    }
+    return raw[(raw != "").any(axis=1)]
+
+
+def _decoded(data: bytes, notes: list[str]) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        notes.append("The file is not in UTF-8 and is read as Windows-1252.")
+        return data.decode("cp1252", errors="replace")
+
+
+def _recognised(raw: pd.DataFrame) -> tuple[dict[str, str], dict[str, tuple[str, float | None]]]:
+    """Column of each field; column of each duration, with the minutes of the unit that its name holds, if any."""
+    timed: dict[str, tuple[str, float | None]] = {}
+    named: dict[str, str] = {}
+    for header in reversed([str(name) for name in raw]):
+        spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header).lower()
+        words = re.sub(r"[^a-z0-9äöüß]+", " ", spaced).split()
+        unit = next((_UNITS[w] for w in (*words[-1:], *words[:1]) if w in _UNITS), None)
+        root = "_".join(w for w in words if w not in _FILLERS and w not in _UNITS) or "_".join(words)
+        timed[root] = (header, unit)
+        if unit is None:
+            named[root] = header
     columns = {
-        field: headers[n]
-        for field, names in {**_NAMES, **_MINUTES}.items()
-        for n in reversed(names)
-        if n in headers
+        f: next(named[n] for n in names if n in named)
+        for f, names in _NAMES.items()
+        if named.keys() & {*names}
     }
-    hours = next((headers[n] for n in _HOURS if n in headers), None)
-    has_minutes = hours is not None or "stated_restore_min" in columns or "stated_detect_min" in columns
-    if "started_at" not in columns or not (
-        has_minutes or "resolved_at" in columns or "mitigated_at" in columns
-    ):
-        missing = "started_at" if "started_at" not in columns else "resolved_at"
+    lasted = {
+        f: next(timed[n] for n in names if n in timed)
+        for f, names in _LASTED.items()
+        if timed.keys() & {*names}
+    }
+    return columns, lasted
+
+
+def _moments(
+    raw: pd.DataFrame, columns: dict[str, str], where: str, notes: list[str]
+) -> dict[str, pd.Series]:
+    """UTC moments by field. Times of day take the date of another column, and past midnight the day after."""
+    texts = {field: cells.plain(raw[columns[field]]) for field in _MOMENTS if field in columns}
+    clocks = [field for field, text in texts.items() if cells.clock_only(text)]
+    if clocks:
+        days = [str(name) for name in raw if re.search(r"(?i)\b(date|day|datum)\b|_date|date_", str(name))]
+        days = [name for name in days if not cells.clock_only(cells.plain(raw[name]))]
+        given = cells.plain(raw[days[0]]) if days else texts["started_at"]
+        if "started_at" in clocks and not days:
+            raise InputError(
+                f"{columns['started_at']} holds times of day, and no column a date.",
+                where=where,
+                remedy="Write times as 2021-04-03 14:30.",
+            )
+        day = given.str.extract(r"^(\S+)", expand=False).fillna("")
+        for field in clocks:
+            texts[field] = (day + " " + texts[field]).where((texts[field] != "") & (day != ""), "")
+    first = cells.day_first({columns[field]: text for field, text in texts.items()}, where)
+    made = {field: cells.moments(text, columns[field], first, notes) for field, text in texts.items()}
+    for field in clocks:
+        late = made[field] < made["started_at"]
+        made[field] = made[field].mask(late, made[field] + pd.Timedelta(days=1))
+        if late.any():
+            notes.append(
+                f"{int(late.sum())} times of {columns[field]} before the start are taken for the next day's."
+            )
+    said, known = (texts["started_at"] != "").sum(), made["started_at"].notna().sum()
+    if known < 0.5 * said:
         raise InputError(
-            f"No column says when an incident "
-            f"{'began' if missing == 'started_at' else 'ended, or how many minutes it took'}.",
-            where=file.name,
-            remedy=f"Name one of them {missing}. The file has: {', '.join(map(str, raw.columns[:20]))}.",
+            f"{columns['started_at']}: {said - known} of {said} times cannot be read, such as "
+            f"{texts['started_at'][made['started_at'].isna() & (texts['started_at'] != '')].iloc[0][:30]!r}.",
+            where=where,
+            remedy="Write times as 2021-04-03 14:30, with +01:00 for a zone.",
         )
-    notes: list[str] = []
-    made = {m: _times(raw[columns[m]], columns[m], file.name, notes) for m in _MOMENTS if m in columns}
-    for field in _MINUTES:
-        if field in columns:
-            made[field] = _numbers(raw[columns[field]], columns[field], notes)
-    if hours is not None and "stated_restore_min" not in made:
-        made["stated_restore_min"] = _numbers(raw[hours], hours, notes) * 60
-        columns["stated_restore_min"] = hours
-    for field in ("severity", "title", "incident_id", "detected_by", "kind"):
-        if field in columns:
-            made[field] = raw[columns[field]].str.strip().replace("", None)
-    return Incidents(_incidents(pd.DataFrame(made, index=raw.index), file.name, notes), columns, tuple(notes))
+    return made
 
 
 def _incidents(made: pd.DataFrame, name: str, notes: list[str]) -> pd.DataFrame:
@@ -139,60 +226,3 @@ def _incidents(made: pd.DataFrame, name: str, notes: list[str]) -> pd.DataFrame:
         source_uri=name,
     )
     return schema.frame("incidents", rows[~twice].reset_index(drop=True))
-
-
-def _numbers(cells: pd.Series, name: str, notes: list[str]) -> pd.Series:
-    text = cells.str.strip()
-    found = pd.to_numeric(text.str.replace(",", ".", regex=False), errors="coerce")
-    found = found.where(np.isfinite(found) & (found >= 0))
-    _lost(text, found, name, notes)
-    return found.astype(float)
-
-
-def _times(cells: pd.Series, name: str, where: str, notes: list[str]) -> pd.Series:
-    """UTC in microseconds. A time without a zone is read as UTC and told: a duration within one zone stays what it is."""
-    text = cells.str.strip()
-    text = text.where(~text.str.lower().isin(_EMPTY), "")
-    iso = _iso_order(text, name, where)
-    digits = iso.str.fullmatch(r"\d{10}|\d{13}")
-    seconds = pd.to_numeric(iso.where(digits), errors="coerce")
-    seconds = seconds.where(seconds < 1e11, seconds / 1000)
-    found = pd.to_datetime(seconds, unit="s", utc=True)
-    found = found.fillna(pd.to_datetime(iso.mask(digits), format="ISO8601", utc=True, errors="coerce"))
-    rest = found.isna() & (iso != "")
-    if rest.any():
-        found[rest] = pd.to_datetime(iso[rest], format="mixed", utc=True, errors="coerce")
-    zoned = digits | iso.str.contains(r"(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})$", regex=True)
-    naive = int((found.notna() & ~zoned).sum())
-    if naive:
-        notes.append(f"{naive} times of {name} carry no zone and are read as UTC.")
-    _lost(text, found, name, notes)
-    return found.dt.as_unit("us")
-
-
-def _iso_order(text: pd.Series, name: str, where: str) -> pd.Series:
-    """03/04/2021 as 2021-04-03 or 2021-03-04, by what another date of the column shows."""
-    parts = text.str.extract(_SLASHED)
-    slashed = parts[0].notna()
-    if not slashed.any():
-        return text
-    first, second = (pd.to_numeric(parts.loc[slashed, i]) for i in (0, 2))
-    if (first > 12).any() == (second > 12).any():
-        both = (first > 12).any()
-        why = (
-            "both orders of day and month occur" if both else "nothing shows whether day or month comes first"
-        )
-        raise InputError(
-            f"{name}: {why}, as in {text[slashed].iloc[0][:30]!r}.",
-            where=where,
-            remedy="Write dates as 2021-04-03.",
-        )
-    day, month = (parts[0], parts[2]) if (first > 12).any() else (parts[2], parts[0])
-    iso = parts[3] + "-" + month.str.zfill(2) + "-" + day.str.zfill(2) + parts[4]
-    return iso.where(slashed, text)
-
-
-def _lost(text: pd.Series, found: pd.Series, name: str, notes: list[str]) -> None:
-    lost = found.isna() & ~text.str.lower().isin(_EMPTY)
-    if lost.any():
-        notes.append(f"{int(lost.sum())} cells of {name} cannot be read, first {text[lost].iloc[0][:30]!r}.")

@@ -8,14 +8,17 @@ import pandas as pd
 
 from .. import schema
 from ..errors import InputError
-from ..failure_classes import FAILURE_CLASSES
+from ..failure_classes import FAILURE_CLASSES, RENAMED
 from . import text_csv
 
 _MAX_BYTES = 50_000_000
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Table `labels`. Raises InputError, with the line, for a missing column, an unknown class or a bad time."""
+    """Table `labels`, with classes as they were written: a name that was given up since is no mistake.
+
+    Raises InputError, with the line, for a missing column, an unknown class or a bad time.
+    """
     columns = list(schema.dtypes("labels"))
     where = path.name
     if path.stat().st_size > _MAX_BYTES:
@@ -34,7 +37,7 @@ def read(path: Path) -> pd.DataFrame:
     rows = rows[columns]
     empty = rows.drop(columns="second_class").isna().any(axis=1)
     for name in ("failure_class", "second_class"):
-        empty |= rows[name].notna() & ~rows[name].isin(FAILURE_CLASSES)
+        empty |= rows[name].notna() & ~rows[name].isin([*FAILURE_CLASSES, *RENAMED])
     at = pd.to_datetime(rows["labelled_at"], utc=True, errors="coerce", format="ISO8601")
     wrong = empty | at.isna()
     if wrong.any():
@@ -44,7 +47,8 @@ def read(path: Path) -> pd.DataFrame:
             f"{rows.iloc[first].fillna('').to_dict()}.",
             where=where,
             line=first + 2,
-            remedy=f"Classes: {', '.join(FAILURE_CLASSES)}.",
+            remedy=f"Classes: {', '.join(FAILURE_CLASSES)}. A class that got another name: add it to `renamed` of "
+            "the taxonomy.",
         )
     return schema.frame(
         "labels", rows.assign(labelled_at=at).drop_duplicates(["incident_id", "labelled_by"], keep="last")

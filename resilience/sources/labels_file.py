@@ -1,4 +1,4 @@
-"""Adding answers to data/labels/root_cause.csv, so that a crash at any moment loses none that was given before."""
+"""Adding answers to the files of data/labels, so that a crash at any moment loses none that was given before."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import fcntl
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,14 +16,15 @@ from ..errors import InputError
 _MOST_HEADER = 65_536  # bytes in which the header line ends
 
 
-def append(path: Path, answer: Mapping[str, str]) -> None:
-    """Add one answer (columns of the table `labels`) as the last line of `path`, which is made where it is not there.
+def append(path: Path, answer: Mapping[str, str], columns: Sequence[str] | None = None) -> None:
+    """Add one answer as the last line of `path`, which is made where it is not there.
 
-    The line is written in one piece and is on the disk when this returns; another process that appends at the same time
-    waits. Columns stand in the order of the file's own header. Raises InputError where the header lacks a column,
-    the last line is broken off, or the disk refuses; the file is then as it was.
+    `columns`: those of the file; by default of the table `labels`. The line is written in one piece and is on the disk
+    when this returns; another process that appends at the same time waits. Columns stand in the order of the file's own
+    header. Raises InputError where the header lacks a column, the last line is broken off, or the disk refuses; the file is
+    then as it was.
     """
-    columns = list(schema.dtypes("labels"))
+    columns = list(columns or schema.dtypes("labels"))
     path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(path) as file:
         size = os.fstat(file).st_size

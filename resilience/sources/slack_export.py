@@ -263,7 +263,7 @@ def _votes(raw: Mapping[str, Any], text: str, stated: Mapping[str, str]) -> tupl
             by[options[name]] |= set(users)
             counts[options[name]] += count
     author = raw.get("user")
-    if len(by) > 1 and all(author in users for users in by.values()):
+    if isinstance(author, str) and len(by) > 1 and all(author in users for users in by.values()):
         counts = {where: max(n - 1, 0) for where, n in counts.items()}
         by = {where: users - {author} for where, users in by.items()}
     voters = [user for users in by.values() for user in users]

@@ -20,6 +20,7 @@ def linked_dots(table: pd.DataFrame, links: Sequence[str]) -> go.Figure:
         x=table.loc[known, "started_at"].dt.strftime("%Y-%m-%dT%H:%M:%S").tolist(), y=table.loc[known, "minutes"],
         mode="text", showlegend=False, hoverinfo="skip", cliponaxis=False,
         text=[f'<a href="{label(address).replace(chr(34), "%22")}">●</a>' for address in links if address],
+        customdata=[address for address in links if address],
         textfont={"size": 14, "color": "rgba(0,0,0,0.01)"},
     )  # fmt: skip
     return figure

@@ -20,9 +20,20 @@
     const style = getComputedStyle(document.body);
     return { "font.color": style.color, "hoverlabel.bgcolor": style.backgroundColor, "hoverlabel.font.color": style.color };
   };
+  // Plotly drops relative addresses from pages that were opened as a file: dots that lead to a report get theirs back.
+  const lead = (plot) => {
+    const addresses = plot.data.filter((trace) => trace.mode === "text").flatMap((trace) => trace.customdata || []);
+    plot.querySelectorAll(".textpoint a").forEach((dot, i) => {
+      if (!addresses[i] || (/^[a-z][a-z0-9+.-]*:/i.test(addresses[i]) && !/^https?:/i.test(addresses[i]))) return;
+      const about = { href: addresses[i], target: "_blank", rel: "noopener", tabindex: "-1" }; // the table has the same links
+      Object.entries(about).forEach(([name, value]) => dot.setAttribute(name, value));
+      plot.setAttribute("role", "group"); // an image cannot hold links
+    });
+  };
   for (const plot of plots) {
     const { data, layout, config } = JSON.parse(document.querySelector(`script[data-for="${plot.id}"]`).textContent);
     await Plotly.newPlot(plot, data, { ...layout, autosize: true }, { ...config, displayModeBar: false });
+    plot.on("plotly_afterplot", () => lead(plot));
     await Plotly.relayout(plot, theme());
     plot.dataset.drawn = "yes";
   }

@@ -1,0 +1,163 @@
+"""What a plan must obey and foretell on its day: budgets, open incidents, safe windows, steady state and backlog."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import views
+from .analysis import backlog, plan, safe_windows, tolerances
+from .analysis.faults import Fault
+from .errors import InputError
+from .evidence import Evidence, first
+from .store import Store
+
+LEAD = pd.Timedelta(hours=1)  # before the stated start of an incident: starts are recorded late
+WEEKS = 8  # of traffic that say what arrives at an hour of the week
+_OUTSIDE = (
+    "every safe start lies outside of office hours (Monday to Friday, 9 to 16 o'clock), and nobody has said who is at hand "
+    "then: write support hours into data/calendar.yml, or run it elsewhere than on production."
+)
+START = 10.5  # o'clock local, where an experiment has no window of its own
+
+
+def constraints(store: Store, found: Evidence, **given: Any) -> plan.Rules:
+    """Rules with what the store knows: exhausted error budgets and open incidents. `given`: fields of `plan.Rules`."""
+    open_ = found.incidents[found.incidents["resolved_at"].isna() & found.incidents["mitigated_at"].isna()]
+    # an old report without an end is a gap in the report, not an incident that still burns
+    open_ = open_[first(open_) >= found.as_of - pd.Timedelta(days=30)]
+    burning = {s for listed in open_["services"].dropna() for s in listed.split(", ")}
+    return plan.Rules(budget_spent=_budgets(store, found.as_of), open_incidents=frozenset(burning), **given)
+
+
+def _budgets(store: Store, moment: pd.Timestamp) -> dict[str, str]:
+    """Services whose objective is missed in the month of `moment`, the latest that was measured."""
+    months = store.load("slo_history")
+    months = months[
+        (months["month_at"] < moment) & months["value_percent"].notna() & months["service"].notna()
+    ]
+    latest_ = months.sort_values("month_at").groupby("slo_id").tail(1)
+    spent = latest_[latest_["value_percent"] < latest_["target_percent"]]
+    return {
+        row.service: f"{row.name}: {row.value_percent:.3f} % of {row.target_percent:.3f} % in {row.month_at:%Y-%m}"
+        for row in spent[["service", "name", "value_percent", "target_percent", "month_at"]]
+        .rename(columns={"name": "title"})
+        .assign(name=lambda d: d["title"])
+        .itertuples(index=False)
+    }
+
+
+def steady_state(store: Store, found: Evidence, service: str, day: pd.Timestamp, zone: str) -> pd.DataFrame:
+    """Limits of a service at ten o'clock local of `day`, from its own series without its incidents and GameDays."""
+    rows = views.table(store, "series", where=_scopes(service))
+    mine = found.incidents[found.incidents["services"].fillna("").map(lambda s: service in s.split(", "))]
+    start = mine["started_at"].fillna(mine["detected_at"])
+    end = mine["mitigated_at"].fillna(mine["resolved_at"]).fillna(start + pd.Timedelta(hours=8))
+    spans = [(a - LEAD, b) for a, b in zip(start, end, strict=True) if pd.notna(a) and a - LEAD < b]
+    spans += [(at, at + pd.Timedelta(days=1)) for at in found.history["held_on"].unique()]
+    at = pd.Timestamp(f"{day:%Y-%m-%d} 10:30", tz=zone)
+    return tolerances.limits(rows[rows["at"] < found.as_of], at, zone, exclude=spans)
+
+
+def windows(
+    store: Store, found: Evidence, zone: str, between: tuple[pd.Timestamp, pd.Timestamp]
+) -> plan.Windows | None:
+    """Finds the safe window with most room between two aware moments, per target; None where there is no traffic.
+
+    Only production needs one: elsewhere an experiment waits for people, not for traffic.
+    """
+    usual = views.traffic(store, views.REQUESTS)
+    if usual is None:
+        return None
+    calendar, unlike = views.table(store, "calendar"), views.left_out(store, found.as_of).spans
+    months = store.load("slo_history")
+
+    def find(service: str, environment: str, minutes: float, fault: Fault) -> plan.Window:
+        if environment != "production":
+            return plan.Window(None, text=f"On {environment}: whenever the people are there.")
+        stopped = fault.takes >= 1
+        rows = views.table(store, "series", where={"metric": [usual[0]]} | _scopes(service))
+        rows = rows[(rows["interval_s"] == usual[1]) & (rows["at"] < found.as_of)]
+        try:
+            looked = safe_windows.safe_windows(
+                rows.assign(scope=f"service:{service}"), calendar, zone=zone, metric=usual[0], targets=[service],
+                minutes=minutes, between=between, incidents=found.incidents, slo_history=months, exclude=unlike,
+                lost=0.0 if stopped else fault.takes, stopped=stopped,
+            )  # fmt: skip
+        except InputError as error:
+            return plan.Window(None, text=f"Not known: {error}")
+        fits = looked.best
+        if not (calendar["kind"] == "support").any():  # nobody said who is at hand when: office hours, then
+            local = fits["starts_at"].dt.tz_convert(zone)
+            fits = fits[(local.dt.day_of_week < 5) & local.dt.hour.between(9, 15)]
+        if fits.empty:
+            if len(looked.best):
+                return plan.Window(False, text=f"{_OUTSIDE} {looked.text}")
+            return plan.Window(False, text=looked.text)
+        best = fits.iloc[0]
+        condition = f" {best['condition']}" if pd.notna(best["condition"]) else ""
+        said = f"{best['room']:.0%} of what is left under the fault stays free.{condition}"
+        return plan.Window(True, best["starts_at"], best["ends_at"], said)
+
+    return find
+
+
+def month_after_next(store: Store, found: Evidence, zone: str) -> plan.Windows | None:
+    """`windows` of the calendar month that begins at least a month after `found` was known."""
+    first = (found.as_of.tz_convert(zone).tz_localize(None).normalize() + pd.DateOffset(months=2)).replace(
+        day=1
+    )
+    start = first.tz_localize(zone)
+    return windows(store, found, zone, (start, start + pd.DateOffset(months=1)))
+
+
+def _scopes(service: str) -> dict[str, list[str]]:
+    return {"scope": [f"service:{service}", f"env:prod,service:{service}"]}
+
+
+def starts(chosen: plan.Plan, day: pd.Timestamp, zone: str) -> dict[str, pd.Timestamp]:
+    """When each target's experiment begins: in its window, else in the late morning of the local `day`."""
+    usual = pd.Timestamp(f"{day:%Y-%m-%d}", tz=zone) + pd.Timedelta(hours=START)
+    rows = chosen.chosen
+    return {
+        s: at if pd.notna(at) else usual for s, at in zip(rows["service"], rows["starts_at"], strict=True)
+    }
+
+
+def backlogs(
+    store: Store, found: Evidence, starts: dict[str, pd.Timestamp], zone: str, minutes: float
+) -> dict[str, backlog.Backlog]:
+    """Per service what piles up if nothing of its traffic is served for `minutes` from its start (aware) on.
+
+    Arrivals are the medians of the last `WEEKS` weeks at the same local hours of the week; what can be worked off per minute
+    is the busiest hour of these weeks, which the service has carried: a lower limit. Services without traffic are left out.
+    """
+    usual = views.traffic(store, views.REQUESTS)
+    made: dict[str, backlog.Backlog] = {}
+    if usual is None or usual[1] > 3600:
+        return made
+    for service, start in starts.items():
+        rows = views.table(store, "series", where={"metric": [usual[0]]} | _scopes(service))
+        rows = rows[(rows["interval_s"] == usual[1]) & (rows["at"] < found.as_of) & rows["value"].notna()]
+        if rows.empty:
+            continue
+        rows = rows[rows["at"] >= rows["at"].max() - pd.Timedelta(weeks=WEEKS)]
+        local = rows["at"].dt.tz_convert(zone)
+        counts = rows["value"] * (1.0 if rows["rollup"].iloc[0] in ("sum", "count") else usual[1])
+        slot = (local.dt.day_of_week * 86400 + local.dt.hour * 3600 + local.dt.minute * 60) // usual[1]
+        medians = counts.groupby(slot.to_numpy()).median()
+        at = start.tz_convert(zone)
+        begin = int((at.day_of_week * 86400 + at.hour * 3600 + at.minute * 60) // usual[1])
+        step = usual[1] / 60
+        slots = [
+            (begin + i) % int(7 * 86400 / usual[1]) for i in range(int(np.ceil((minutes + 8 * 60) / step)))
+        ]
+        arrivals = medians.reindex(slots)
+        if arrivals.notna().all():
+            queue = backlog.backlog(arrivals.to_numpy(), step, minutes, float(counts.max()) / step)
+            said = queue.text.replace("messages", "requests").replace(" wait ", " wait at most ", 1)
+            made[service] = replace(queue, text=f"If none is served: {said[0].lower()}{said[1:]}")
+    return made
