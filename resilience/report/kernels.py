@@ -86,7 +86,10 @@ def _idle_after(message: Mapping[str, Any], asked: str) -> bool:
 class WarmKernelManager(PageKernelManager):
     """Manager of kernels that are forked; its kernelspec lives here and need not be installed."""
 
-    client_class = f"{__name__}.WarmClient"
+    def client(self, **kwargs: Any) -> AsyncKernelClient:
+        """A client that knows how these kernels start, whatever class nbclient names."""
+        self.client_factory = WarmClient
+        return super().client(**kwargs)
 
     @property
     def kernel_spec(self) -> KernelSpec:
