@@ -18,6 +18,8 @@ _PAIR = np.dtype([("key", "<u8"), ("row", "<u4")])
 
 def of(table: str, rows: pd.DataFrame) -> dict[str, str]:
     """Digests of `rows` for JSON: per `row` or per `month`, each with that of its key, in order."""
+    if rows.empty:
+        return {"per": "row", "pairs": ""}
     per = "month" if len(rows) > _MOST and "at" in _key(table, rows) else "row"
     keys, whole = _digested(table, rows, per)
     pairs = np.empty(len(keys), _PAIR)
