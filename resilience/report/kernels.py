@@ -17,7 +17,9 @@ import threading
 import time
 import types
 from collections.abc import Mapping
+from importlib import resources
 from multiprocessing.connection import Connection
+from pathlib import Path
 from queue import Empty
 from typing import Any
 
@@ -29,6 +31,8 @@ from traitlets.config import Config
 
 from .panels import ROOT_VARIABLE
 
+SPEC = Path(str(resources.files("resilience.report"))) / "kernelspec"
+"""What JupyterLab lists as "Python 3 (resilience, warm)"; the wheel installs it beside the ordinary kernel."""
 _READY_SECONDS = 60
 _starting = threading.Lock()
 
@@ -84,7 +88,7 @@ def _idle_after(message: Mapping[str, Any], asked: str) -> bool:
 
 
 class WarmKernelManager(PageKernelManager):
-    """Manager of kernels that are forked; its kernelspec lives here and need not be installed."""
+    """Manager of kernels that are forked; its kernelspec is the package's own and need not be installed."""
 
     def client(self, **kwargs: Any) -> AsyncKernelClient:
         """A client that knows how these kernels start, whatever class nbclient names."""
@@ -93,17 +97,7 @@ class WarmKernelManager(PageKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        return KernelSpec(
-            argv=[
-                "resilience-warm",
-                "-f",
-                "{connection_file}",
-                "--log-level=50",
-            ],  # errors reach the notebook, not us
-            display_name="Python 3 (resilience, warm)",
-            language="python",
-            metadata={"kernel_provisioner": {"provisioner_name": "resilience-warm"}},
-        )
+        return KernelSpec.from_resource_dir(str(SPEC))
 
 
 class ForkedProvisioner(LocalProvisioner):
