@@ -43,7 +43,7 @@ bench: install ## Measure, and compare with the numbers kept in benchmarks/
 
 lab: install ## Open the notebooks in JupyterLab, on the demo store where there is no other
 	@test -d data/store || $(BIN)/resilience demo
-	@$(RUN) jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
+	@$(RUN) jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/notebooks
 
 browser: ## Debian's chromium for the browser tests (installed where you are root)
 	@if command -v chromium >/dev/null; then :; \

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import orjson
 
 from .errors import InputError
+from .files import write_whole
 
 
 class Archive:
@@ -38,9 +38,7 @@ class Archive:
         target = self.root / path
         if not there:
             target.parent.mkdir(parents=True, exist_ok=True)
-            scratch = target.with_name(f".{digest}.{os.getpid()}")
-            scratch.write_bytes(gzip.compress(raw, 6, mtime=0))
-            scratch.replace(target)
+            write_whole(target, gzip.compress(raw, 6, mtime=0))
         entry = {
             "sha256": digest,
             "kind": kind,

@@ -22,10 +22,12 @@ from .analysis import (
     ledger,
     plan,
     rehearsals,
+    steady_state,
     surprise_edges,
     taxonomy,
 )
 from .errors import InputError
+from .kept import kept
 from .store import Store
 
 TABLES = (
@@ -235,7 +237,7 @@ _LOADS = ("gameday_id", "experiment_key", "service", "load", "load_unit")
 def _loads(store: Store, tables: dict[str, pd.DataFrame]) -> list[tuple[str, str, str, float, str]]:
     """Load on each target while its fault lasted, in the environment where it ran; columns `_LOADS`."""
     ran = tables["experiments"][tables["experiments"]["fault_started_at"].notna()]
-    spans = {row.experiment_key: span for row in ran.itertuples() if (span := gameday.fault_window(row))}
+    spans = {row.experiment_key: span for row in ran.itertuples() if (span := steady_state.fault_window(row))}
     if not spans:
         return []
     first, last = min(s for s, _ in spans.values()), max(e for _, e in spans.values())
@@ -312,4 +314,4 @@ def _hidden(store: Store, known: pd.DataFrame, moment: pd.Timestamp, zone: str) 
 
     versions = store.versions()
     read = [f"{name} {versions.get(name)}" for name in ("series", "service_edges", "corrections")]
-    return views.kept(store, "dependencies", [*read, f"{moment} {zone}", named], make)
+    return kept(store, "dependencies", [*read, f"{moment} {zone}", named], make)

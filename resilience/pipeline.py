@@ -336,11 +336,7 @@ class _Run:
 
     def add_verdicts(self, files: Sequence[tuple[Path, Path]]) -> None:
         """A file's verdicts replace those that it held before: a line taken out is taken back."""
-        for path, anchor in files:
-            uri = path.resolve().relative_to(anchor).as_posix()
-            rows = self._guarded(path, anchor, partial(dependency_verdicts.read, path, uri))
-            if rows is not None:
-                self._upsert("dependency_verdicts", rows, "source_uri", [uri])
+        self._replace("dependency_verdicts", "source_uri", files, dependency_verdicts.read)
 
     def add_graphs(self, files: Sequence[tuple[Path, Path]]) -> None:
         """A file's calls and services replace those that it held before."""
@@ -365,11 +361,17 @@ class _Run:
 
     def add_calendars(self, files: Sequence[tuple[Path, Path]], zone: str) -> None:
         """A file's entries replace those that it held before."""
+        self._replace("calendar", "source", files, partial(calendar.read, zone=zone))
+
+    def _replace(
+        self, table: str, column: str, files: Sequence[tuple[Path, Path]], read: Callable[..., pd.DataFrame]
+    ) -> None:
+        """What `read` makes of each file (path, name in the store) instead of the rows whose `column` has that name."""
         for path, anchor in files:
             uri = path.resolve().relative_to(anchor).as_posix()
-            rows = self._guarded(path, anchor, partial(calendar.read, path, uri, zone))
+            rows = self._guarded(path, anchor, partial(read, path, uri))
             if rows is not None:
-                self._upsert("calendar", rows, "source", [uri])
+                self._upsert(table, rows, column, [uri])
 
     def add_series(self, files: Sequence[tuple[Path, Path, str]], mapping: Path | None) -> None:
         batch: list[pd.DataFrame] = []

@@ -21,7 +21,7 @@ _OUTSIDE = (
     "every safe start lies outside of office hours (Monday to Friday, 9 to 16 o'clock), and nobody has said who is at hand "
     "then: write support hours into data/calendar.yml, or run it elsewhere than on production."
 )
-START = 10.5  # o'clock local, where an experiment has no window of its own
+START = "10:30"  # local, where an experiment has no window of its own
 
 
 def constraints(store: Store, found: Evidence, **given: Any) -> plan.Rules:
@@ -43,10 +43,7 @@ def _budgets(store: Store, moment: pd.Timestamp) -> dict[str, str]:
     spent = latest_[latest_["value_percent"] < latest_["target_percent"]]
     return {
         row.service: f"{row.name}: {row.value_percent:.3f} % of {row.target_percent:.3f} % in {row.month_at:%Y-%m}"
-        for row in spent[["service", "name", "value_percent", "target_percent", "month_at"]]
-        .rename(columns={"name": "title"})
-        .assign(name=lambda d: d["title"])
-        .itertuples(index=False)
+        for row in spent.itertuples(index=False)
     }
 
 
@@ -58,7 +55,7 @@ def steady_state(store: Store, found: Evidence, service: str, day: pd.Timestamp,
     end = mine["mitigated_at"].fillna(mine["resolved_at"]).fillna(start + pd.Timedelta(hours=8))
     spans = [(a - LEAD, b) for a, b in zip(start, end, strict=True) if pd.notna(a) and a - LEAD < b]
     spans += [(at, at + pd.Timedelta(days=1)) for at in found.history["held_on"].unique()]
-    at = pd.Timestamp(f"{day:%Y-%m-%d} 10:30", tz=zone)
+    at = _late_morning(day, zone)
     return tolerances.limits(rows[rows["at"] < found.as_of], at, zone, exclude=spans)
 
 
@@ -79,8 +76,7 @@ def windows(
         if environment != "production":
             return plan.Window(None, text=f"On {environment}: whenever the people are there.")
         stopped = fault.takes >= 1
-        rows = views.table(store, "series", where={"metric": [usual[0]]} | _scopes(service))
-        rows = rows[(rows["interval_s"] == usual[1]) & (rows["at"] < found.as_of)]
+        rows = _traffic(store, found, usual, service)
         try:
             looked = safe_windows.safe_windows(
                 rows.assign(scope=f"service:{service}"), calendar, zone=zone, metric=usual[0], targets=[service],
@@ -118,9 +114,20 @@ def _scopes(service: str) -> dict[str, list[str]]:
     return {"scope": [f"service:{service}", f"env:prod,service:{service}"]}
 
 
+def _traffic(store: Store, found: Evidence, usual: tuple[str, float], service: str) -> pd.DataFrame:
+    """Points of a service's `usual` metric and interval until `found` was known."""
+    rows = views.table(store, "series", where={"metric": [usual[0]]} | _scopes(service))
+    return rows[(rows["interval_s"] == usual[1]) & (rows["at"] < found.as_of)]
+
+
+def _late_morning(day: pd.Timestamp, zone: str) -> pd.Timestamp:
+    """The moment of the local `day` at which an experiment without a window begins."""
+    return pd.Timestamp(f"{day:%Y-%m-%d} {START}", tz=zone)
+
+
 def starts(chosen: plan.Plan, day: pd.Timestamp, zone: str) -> dict[str, pd.Timestamp]:
     """When each target's experiment begins: in its window, else in the late morning of the local `day`."""
-    usual = pd.Timestamp(f"{day:%Y-%m-%d}", tz=zone) + pd.Timedelta(hours=START)
+    usual = _late_morning(day, zone)
     rows = chosen.chosen
     return {
         s: at if pd.notna(at) else usual for s, at in zip(rows["service"], rows["starts_at"], strict=True)
@@ -140,8 +147,7 @@ def backlogs(
     if usual is None or usual[1] > 3600:
         return made
     for service, start in starts.items():
-        rows = views.table(store, "series", where={"metric": [usual[0]]} | _scopes(service))
-        rows = rows[(rows["interval_s"] == usual[1]) & (rows["at"] < found.as_of) & rows["value"].notna()]
+        rows = _traffic(store, found, usual, service).dropna(subset="value")
         if rows.empty:
             continue
         rows = rows[rows["at"] >= rows["at"].max() - pd.Timedelta(weeks=WEEKS)]

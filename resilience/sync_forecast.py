@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
 import orjson
 
+from .files import write_whole
 from .sources.datadog_api import Limit
 from .sources.datadog_config import Config
 from .store import Store
@@ -69,9 +69,7 @@ def remember(path: Path, limits: Mapping[str, Limit]) -> None:
     if not limits:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_bytes(orjson.dumps({**remembered(path), **limits}, option=orjson.OPT_SORT_KEYS))
-    scratch.replace(path)
+    write_whole(path, orjson.dumps({**remembered(path), **limits}, option=orjson.OPT_SORT_KEYS))
 
 
 def remembered(path: Path) -> dict[str, Limit]:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import os
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -16,7 +11,8 @@ import pandas as pd
 from . import schema
 from .analysis import blast_radius, calendar, corrections, linking, reach, roles
 from .errors import InputError
-from .store import Store, content_hash
+from .kept import kept
+from .store import Store
 
 _FINE_S = 300  # longest interval, in seconds, whose series can anchor an incident
 REQUESTS = "trace.http.request.hits"
@@ -341,45 +337,6 @@ def classified(store: Store, rows: pd.DataFrame, given: pd.DataFrame) -> tuple[p
     return found, str(found.attrs["text"])
 
 
-def kept(
-    store: Store, name: str, made_from: Sequence[pd.DataFrame | str], made: Callable[[], pd.DataFrame]
-) -> pd.DataFrame:
-    """What `made` returns, kept in a file whose name is made from the tables, words and analyses that it depends on.
-
-    The newest `_MOST_KEPT` of a name stay.
-    """
-    root = Path(store.root)
-    if "://" in store.root or not os.access(root, os.W_OK):
-        return made()
-    code = Path(__file__).parent
-    parts = [part if isinstance(part, str) else content_hash(part) for part in made_from]
-    files = sorted(p for p in (code / "analysis").iterdir() if p.suffix in (".py", ".yml"))
-    parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in [*files, code / "taxonomy.yml"]]
-    path = root / "_kept" / f"{name}-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:32]}.parquet"
-    with contextlib.suppress(FileNotFoundError):
-        return pd.read_parquet(path)
-    rows = made()
-    path.parent.mkdir(exist_ok=True)
-    part = path.with_name(
-        f"{path.name}.{os.getpid()}-{threading.get_ident()}.part"
-    )  # reports run side by side
-    rows.to_parquet(part)
-    rows = pd.read_parquet(part)
-    part.replace(path)
-    for old in sorted(path.parent.glob(f"{name}-*.parquet"), key=_written)[:-_MOST_KEPT]:
-        old.unlink(missing_ok=True)
-    return rows
-
-
-_MOST_KEPT = 32
-
-
-def _written(file: Path) -> int:
-    with contextlib.suppress(FileNotFoundError):
-        return file.stat().st_mtime_ns
-    return 0
-
-
 def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) -> dict[str, pd.DataFrame]:
     """The rows that a packaged notebook reads; what its report is made from and skipped by."""
     if notebook == "gameday":
@@ -397,11 +354,12 @@ def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) ->
     if parameters.get("anchored"):
         tables |= {"series": _anchoring(store), "incident_services": store.load("incident_services")}
     if notebook == "next_experiments":
-        tables["series"] = schema.frame("series")
-    if notebook == "next_experiments" and (usual := traffic(store, REQUESTS)):
-        fine = [services_around(store, ran) for _, ran in tables["experiments"].groupby("gameday_id")]
-        tables["series"] = pd.concat([series_at(store, *usual), *fine], ignore_index=True)
-        tables["series"] = tables["series"].drop_duplicates(list(schema.key("series")), ignore_index=True)
+        usual = traffic(store, REQUESTS)
+        rows = [schema.frame("series") if usual is None else series_at(store, *usual)]
+        rows += [services_around(store, ran) for _, ran in tables["experiments"].groupby("gameday_id")]
+        tables["series"] = pd.concat(rows, ignore_index=True).drop_duplicates(
+            list(schema.key("series")), ignore_index=True
+        )
     if notebook == "capacity":
         tables["series"] = series_at(store, str(parameters["metric"]), float(parameters["interval_s"]))
     return tables

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience import schema
-from resilience.analysis import gameday
+from resilience.analysis import gameday, steady_state
 from resilience.errors import InputError
 
 from .worlds import START, minutes, series
@@ -167,4 +167,6 @@ def test_one_gameday_at_a_time() -> None:
 def test_an_open_fault_uses_the_time_box() -> None:
     assert verdict(calm(), fault_ended_at=None)[0] == "held"
     assert verdict(calm(during=2.0), fault_ended_at=None)[0] == "deviated"
-    assert minutes(20) == gameday.fault_window(world(fault_ended_at=None)["experiments"].iloc[0])[1] - START
+    assert (
+        minutes(20) == steady_state.fault_window(world(fault_ended_at=None)["experiments"].iloc[0])[1] - START
+    )

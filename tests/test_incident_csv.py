@@ -122,3 +122,11 @@ def test_no_cell_is_guessed() -> None:
         1.234,
         12.5,
     ]
+
+
+def test_cells_beyond_the_header_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "incidents.csv"
+    path.write_text("started,duration_minutes\n2021-04-03 10:00,30,surplus\n2021-04-04 10:00,40,more\n")
+    found = incident_csv.read(path)
+    assert list(found.incidents["stated_restore_min"]) == [30, 40]
+    assert any("more cells than the header" in note for note in found.notes)

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "resilience"
 
-VOCABULARY = {"errors", "failure_classes"}
+VOCABULARY = {"errors", "failure_classes", "plain_text"}
 """Words that every layer shares; they import nothing of ours but one another."""
 
 BASE = VOCABULARY | {"schema"}
@@ -19,29 +19,33 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
     "errors": set(),
     "failure_classes": set(),
+    "plain_text": set(),
     "schema": VOCABULARY,
     "sources": BASE,
     "store": BASE,
     "analysis": BASE,
     "sample": BASE,
     "workspace": BASE | {"sources"},
-    "views": BASE | {"store", "analysis"},
+    "views": BASE | {"kept", "store", "analysis"},
     "points": BASE | {"store"},
     "estate": BASE | {"store", "analysis", "points", "views"},
     "workers": BASE | {"store"},
     "reconcile": BASE | {"sources", "store", "analysis"},
     "pipeline": BASE | {"sources", "store", "analysis", "workspace", "reconcile"},
-    "archive": BASE,
+    "files": set(),
+    "kept": BASE | {"store"},
+    "archive": BASE | {"files"},
     "clean": BASE | {"store"},
     "sync": BASE | {"sources", "store"},
-    "sync_forecast": BASE | {"sources", "store", "sync"},
+    "sync_forecast": BASE | {"files", "sources", "store", "sync"},
     "sync_records": BASE | {"sources", "store", "archive", "sync", "reconcile"},
-    "report": BASE | {"store", "analysis", "workspace", "views", "evidence", "planning", "pipeline"},
+    "report": BASE | {"files", "store", "analysis", "workspace", "views", "evidence", "planning", "pipeline"},
     "terminal": set(),
-    "evidence": BASE | {"store", "analysis", "views"},
+    "evidence": BASE | {"kept", "store", "analysis", "views"},
     "planning": BASE | {"store", "analysis", "views", "evidence"},
     "cli": BASE
     | {
+        "files",
         "terminal",
         "sources",
         "store",

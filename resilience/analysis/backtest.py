@@ -243,7 +243,7 @@ def _origins(first: pd.Timestamp, end: pd.Timestamp, horizon: int, every: int) -
 
 def _empty() -> pd.DataFrame:
     columns = ["cells", "k", "metric", "method", "value", "against_ours", "low", "high"]
-    return pd.DataFrame({name: pd.Series(dtype=object) for name in columns})
+    return pd.DataFrame(columns=list(columns))
 
 
 def _not_measurable(origins: pd.DataFrame, first: pd.Timestamp, end: pd.Timestamp, horizon: int) -> str:

@@ -115,11 +115,7 @@ def radius(
                 after,
             )
         )
-    table = (
-        pd.DataFrame(rows, columns=COLUMNS)
-        if rows
-        else pd.DataFrame({c: pd.Series(dtype=object) for c in COLUMNS})
-    )
+    table = pd.DataFrame(rows, columns=COLUMNS)
     return BlastRadius(table, reached.watched, graph.size, reached.why, reached.chance, reached.apart)
 
 

@@ -159,7 +159,7 @@ def _all_next(notes: pd.DataFrame, table: pd.DataFrame) -> str:
         .sort_values(["place", "position"])["text"]
         .head(2)
     )
-    return " ".join([said, *(["Still to do:"] if len(first) else []), *map(_sentence, first)])
+    return " ".join([said, *(["Still to do:"] if len(first) else []), *map(sentence, first)])
 
 
 def _titles(rows: pd.DataFrame) -> str:
@@ -174,7 +174,7 @@ def _listed(parts: list[str]) -> str:
 def _tried(row: Any) -> str:
     if row.outcome == "not_run":
         return "Planned, not run."
-    return f"{_sentence(row.symptom)} {WHERE[row.environment].capitalize()}."
+    return f"{sentence(row.symptom)} {WHERE[row.environment].capitalize()}."
 
 
 def _happened(row: Any) -> str:
@@ -189,7 +189,7 @@ def _happened(row: Any) -> str:
     }[row.outcome]
     took = row.mitigated_min
     after = f" after {took:.0f} minutes" if row.outcome in ("solved", "workaround") and pd.notna(took) else ""
-    told = f" {_sentence(row.outcome_text)}" if pd.notna(row.outcome_text) else ""
+    told = f" {sentence(row.outcome_text)}" if pd.notna(row.outcome_text) else ""
     return f"{VERDICTS[row.verdict]}. {words}{after}.{told}"
 
 
@@ -217,7 +217,7 @@ def _customers(row: Any, notes: pd.DataFrame, zone: str) -> str:
 def _next(mine: pd.DataFrame) -> str:
     actions = mine[mine["kind"] == "action"]
     parts = [
-        _sentence(
+        sentence(
             f"{row.text} ({', '.join(str(v) for v in (row.owner, row.state) if pd.notna(v))})".replace(
                 " ()", ""
             )
@@ -227,7 +227,8 @@ def _next(mine: pd.DataFrame) -> str:
     return " ".join(parts) or "Nothing was agreed."
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """`text` on one line, with a full stop where it ends without one."""
     folded = " ".join(str(text).split())
     return folded if folded.endswith((".", "!", "?")) else f"{folded}."
 

@@ -257,9 +257,7 @@ def _votes(
 ) -> tuple[pd.DataFrame, list[str]]:
     """One row per report (`row`, its place) and class that people gave it, with its share of votes; what was left out."""
     if labels is None or labels.empty:
-        return pd.DataFrame(
-            {c: pd.Series(dtype=object) for c in ("row", "failure_class", "votes", "second_class", "share")}
-        ), []
+        return pd.DataFrame(columns=["row", "failure_class", "votes", "second_class", "share"]), []
     known = labels["failure_class"].isin([*taxonomy.names, UNKNOWN])
     here = labels["incident_id"].isin(list(place))
     left_out = []

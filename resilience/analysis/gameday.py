@@ -24,10 +24,7 @@ from . import (
     steady_state,
 )
 from .detection import Detection
-from .steady_state import MIN_COVERAGE as MIN_COVERAGE
-from .steady_state import VERDICTS as VERDICTS
-from .steady_state import fault_window as fault_window
-from .steady_state import finest as finest
+from .steady_state import VERDICTS, fault_window
 
 DIGITS = 6  # significant ones of every published number
 
@@ -275,11 +272,7 @@ def _history(experiments: pd.DataFrame, others: Sequence[Mapping[str, pd.DataFra
                  ", ".join(sorted(targets)), verdict, row.outcome, rehearsal.minutes(row, events)["mitigated_min"],
                  row.planned_min, rehearsal.fallback(row)["fallback"])
             )  # fmt: skip
-    found = (
-        pd.DataFrame(rows, columns=_HISTORY)
-        if rows
-        else pd.DataFrame({c: pd.Series(dtype=object) for c in _HISTORY})
-    )
+    found = pd.DataFrame(rows, columns=_HISTORY)
     return _rounded(found.sort_values(["experiment_key", "held_on"], ignore_index=True))
 
 

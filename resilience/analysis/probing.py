@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from .gameday import MIN_COVERAGE
+from .steady_state import MIN_COVERAGE
 
 STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {
     "mean": np.mean,

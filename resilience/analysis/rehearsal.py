@@ -126,7 +126,7 @@ def survived(experiments: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     columns = ["team", "experiment_key", "gained", "lost", "first_gain_min", "reasons"]
     ran = experiments[experiments["fault_started_at"].notna()].sort_values("fault_started_at", kind="stable")
     if scores.empty:
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in columns})
+        return pd.DataFrame(columns=list(columns))
     owner: list[str | None] = []
     for score in scores.itertuples():
         begun = [row for row in ran.itertuples() if row.fault_started_at <= score.at]

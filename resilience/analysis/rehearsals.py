@@ -104,7 +104,7 @@ def summarise(
     """
     past = past[past["held_on"] < as_of]
     if past.empty:
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in _SUMMARY})
+        return pd.DataFrame(columns=list(_SUMMARY))
     high = {} if peaks is None else {(r.service, r.unit): float(r.peak) for r in peaks.itertuples()}
     rows = []
     for (failure_class, service), runs in past.groupby(["failure_class", "service"], sort=True):

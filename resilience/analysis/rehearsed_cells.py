@@ -13,11 +13,11 @@ import pandas as pd
 import scipy
 
 from . import intervals
+from .taxonomy import UNKNOWN
 
 LEVEL = 0.05
 LEAST_DAYS = 60  # of observation on either side
 YEAR = 365.25
-UNKNOWN = "unknown"
 COLUMNS = [
     "failure_class", "service", "experiment_key", "before", "before_unknown", "before_low", "before_high",
     "after", "after_unknown", "after_low", "after_high", "verdict", "text",
@@ -85,7 +85,7 @@ def changes(
 
 
 def _empty() -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
+    return pd.DataFrame(columns=list(COLUMNS))
 
 
 def _cell(cell: Any, each: pd.DataFrame, held_on: pd.Timestamp, days: tuple[float, float]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ _WINDOW_COLUMNS = [
     "experiment_key", "probe", "metric", "scope", "unit", "statistic", "low", "high", "window", "value", "n", "n_expected",
     "within",
 ]  # fmt: skip
-NO_WINDOWS = pd.DataFrame({name: pd.Series(dtype=object) for name in _WINDOW_COLUMNS})
+NO_WINDOWS = pd.DataFrame(columns=list(_WINDOW_COLUMNS))
 
 
 def windows(experiment: Any, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -62,7 +62,7 @@ def limits(
         if found is not None:
             parts.append((known, metric, scope, rows, found))
     if not parts:
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
+        return pd.DataFrame(columns=list(COLUMNS))
     reach = _joint([found[1] * known[1] for known, _, _, _, found in parts])
     table = []
     for (what, sign), metric, scope, rows, (usual, residual, n) in parts:

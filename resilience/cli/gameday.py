@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
+from ..files import write_whole
 from ..terminal import show
-from .common import reading, store_at, workspace_here
+from .common import reading, store_at, store_option, workspace_here
 
 if TYPE_CHECKING:
     from ..sources.slack_export import Channel
@@ -123,9 +124,7 @@ def listed(root: str | None, form: str) -> None:
 @click.argument("experiment_key", required=False)
 @click.option("--out", type=_PATH, help="Folder to write to [default: data/incidents/drills].")
 @click.option("--names", is_flag=True, help="Keep the names of people instead of their roles.")
-@click.option(
-    "--store", "root", metavar="DIR|URL", help="Store to read [default: data/store of the workspace]."
-)
+@store_option
 def postmortem(
     gameday_id: str, experiment_key: str | None, out: Path | None, names: bool, root: str | None
 ) -> None:
@@ -165,12 +164,9 @@ def _file(gameday_id: str) -> Path:
 
 def _write(file: Path, text: str, *, over: bool = False) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
-    part.write_text(text, encoding="utf-8", newline="\n")
     if not over and file.exists():
-        part.unlink()
         raise InputError("The file is there already.", where=_shown(file), remedy="Edit it.")
-    part.replace(file)
+    write_whole(file, text)
 
 
 def _shown(file: Path) -> str:

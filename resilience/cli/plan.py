@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
+from ..files import write_whole
 from ..terminal import safe, show
 from .common import reading, store_at, workspace_here
 
@@ -83,13 +84,7 @@ def write_page(workspace: Workspace, found: Evidence, book: Ledger, chosen: Plan
 
     workspace.reports.mkdir(parents=True, exist_ok=True)
     path = workspace.reports / "ledger.html"
-    part = path.with_name(path.name + ".part")
-    part.write_text(
-        ledger_panels.page(book, chosen, workspace.title, simulated=found.simulated),
-        encoding="utf-8",
-        newline="\n",
-    )
-    part.replace(path)
+    write_whole(path, ledger_panels.page(book, chosen, workspace.title, simulated=found.simulated))
     return path
 
 

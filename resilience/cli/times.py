@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
+from ..files import write_whole
 from ..terminal import progress, safe, show, with_ranges
 from .common import CLOCKS, form_option, reading, store_at, store_option
 
@@ -70,10 +71,7 @@ def placebo(
     click.echo(placebo_page.terminal(found))
     target = out or fallback
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + ".part")
-    title = "Would it have happened anyway?"
-    part.write_text(placebo_page.page(found, title, said, tuple(notes)), encoding="utf-8", newline="\n")
-    part.replace(target)
+    write_whole(target, placebo_page.page(found, "Would it have happened anyway?", said, tuple(notes)))
     click.echo(f"Page: {target}")
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..analysis.briefing import CUSTOMER_FACING, WHERE
 from ..analysis.briefing import VERDICTS as PLAIN
+from ..plain_text import one_line
 from . import slide
 
 TABLE, SLIDE = "customer-service.csv", "slide.png"
@@ -71,5 +72,5 @@ def _clock(at: Any, zone: ZoneInfo) -> str:
 
 
 def _cell(value: Any) -> str:
-    text = "".join(c for c in " ".join(str(value or "").split()) if c.isprintable())
+    text = one_line(str(value or ""))
     return f"'{text}" if text.startswith(_FORMULA) else text

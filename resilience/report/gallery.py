@@ -8,7 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..analysis.gameday import VERDICTS
+from ..analysis.steady_state import VERDICTS
+from ..files import write_whole
 from .export import HTML
 from .gameday_panels import MARKS
 
@@ -48,9 +49,7 @@ def write(reports: Path, title: str) -> Path:
         others=[(name, words) for name, words in _OTHERS.items() if (reports / name).is_file()],
     )
     path = reports / "index.html"
-    part = path.with_suffix(".part")
-    part.write_text(page + "\n", encoding="utf-8", newline="\n")
-    part.replace(path)
+    write_whole(path, page + "\n")
     return path
 
 

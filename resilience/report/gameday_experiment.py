@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from ..analysis.gameday import GameDayResult, fault_window, finest
+from ..analysis.gameday import GameDayResult
+from ..analysis.steady_state import fault_window, finest
 from .figures import gameday as figures
 from .panels import Panel, Panels, bullets, escape, facts, known, table
 

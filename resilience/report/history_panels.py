@@ -95,11 +95,7 @@ def summary(found: Times) -> Panel:
     shown = rows.assign(**{c: rows[c].map(_reached) for c in reached})
     if not rows["median_min"].notna().any():
         return Panel(found.text, table=table(shown, columns))
-    return Panel(
-        found.text,
-        figures.medians(rows, f"{found.clock.title.lower()}: median and 95 % interval"),
-        table(shown, columns),
-    )
+    return Panel(found.text, figures.medians(rows), table(shown, columns))
 
 
 def _reached(value: float) -> str | None:

@@ -76,11 +76,11 @@ def svg(found: Placebo) -> str:
             parts.append(f'<text x="{x(at):.1f}" y="{_BASE + 20}" text-anchor="{anchor}">{words}</text>')
     parts.append(f'<line class="axis" x1="{_LEFT}" x2="{_W - _RIGHT}" y1="{_BASE}" y2="{_BASE}"/>')
     parts.append(
-        f'<text class="soft" x="{_W / 2}" y="{_BASE + 42}" text-anchor="middle">'
+        f'<text class="soft" x="{_W / 2}" y="{_BASE + 48}" text-anchor="middle">'
         "change of the mean from before to after</text>"
     )
     parts.append(
-        f'<text class="strong" x="{_LEFT}" y="20">{found.cuts:.0%} of random dates: a cut by {CUT:.0%} or more (dark)</text>'
+        f'<text class="strong" x="{_LEFT}" y="20">{found.cuts:.0%} of dates: a cut by {CUT:.0%} or more (dark)</text>'
     )
     if found.real is not None:
         at = x(float(np.clip(np.log1p(max(found.real["change"], -0.999)), edges[0], edges[-1])))

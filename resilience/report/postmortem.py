@@ -14,9 +14,11 @@ from typing import Any
 import pandas as pd
 
 from ..analysis import gameday as analysis
+from ..analysis.briefing import sentence
 from ..analysis.gameday import GameDayResult
 from ..errors import InputError
-from .gameday_experiment import OUTCOMES
+from ..plain_text import one_line
+from .gameday_experiment import OUTCOMES, notes_of
 
 _MARKS = re.compile(r"[\\`*_{}\[\]<>#|~!&:]")
 
@@ -118,23 +120,18 @@ def _section(title: str, lines: list[str], bullet: str = "") -> Iterator[str]:
         yield from (bullet + line for line in lines)
 
 
-def _of(result: GameDayResult, kind: str, key: str) -> Iterator[Any]:
-    notes = result.tables["gameday_notes"]
-    yield from notes[(notes["kind"] == kind) & (notes["experiment_key"] == key)].itertuples()
-
-
 def _notes(result: GameDayResult, kind: str, key: str) -> list[str]:
-    return [_text(note.text) for note in _of(result, kind, key)]
+    return [_text(note.text) for note in notes_of(result, kind, key)]
 
 
 def _messages(result: GameDayResult, key: str) -> Iterator[str]:
-    for note in _of(result, "communication", key):
+    for note in notes_of(result, "communication", key):
         at = f"{_moment(note.at)} UTC, " if pd.notna(note.at) else ""
         yield f"{_text(note.audience)}: {at}{_text(note.text)}"
 
 
 def _actions(result: GameDayResult, key: str) -> Iterator[str]:
-    for note in _of(result, "action", key):
+    for note in notes_of(result, "action", key):
         box = {"done": "[x] ", "open": "[ ] "}.get(note.state, "")
         owner = f" (owner: {_text(note.owner)})" if pd.notna(note.owner) else ""
         yield f"{box}{_text(note.text)}{owner}"
@@ -149,13 +146,9 @@ def _moment(at: Any) -> str | None:
 
 
 def _sentence(text: Any) -> str:
-    if text is None or pd.isna(text):
-        return ""
-    shown = _text(text)
-    return shown if shown.endswith((".", "!", "?")) else f"{shown}."
+    return "" if text is None or pd.isna(text) else sentence(_text(text))
 
 
 def _text(text: Any) -> str:
     """`text` on one line, no part of it Markdown or HTML: what people wrote opens no heading and states no field."""
-    folded = "".join(c for c in " ".join(str(text).split()) if c.isprintable())
-    return _MARKS.sub(lambda mark: f"&#{ord(mark[0])};", folded)
+    return _MARKS.sub(lambda mark: f"&#{ord(mark[0])};", one_line(str(text)))

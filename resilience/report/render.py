@@ -22,6 +22,7 @@ import pandas as pd
 
 from .. import __version__, views
 from ..errors import InputError
+from ..files import write_whole
 from ..store import Store
 from ..workspace import Workspace
 from . import companions, provenance
@@ -168,14 +169,14 @@ def make(
     page = Page(about["title"], notebook.name, __version__, about["parameters"], about["tables"], error)
     html = to_html(executed, page)
     if not error:
-        _write(folder / "report.html", html)
-        _write(folder / "report.ipynb", _dump(executed))
+        write_whole(folder / "report.html", html)
+        write_whole(folder / "report.ipynb", _dump(executed))
         result = _result(executed)
-        _write(folder / "result.json", _dump(result))
+        write_whole(folder / "result.json", _dump(result))
         for name, content in companions.beside(result).items():
-            _write(folder / name, content)
+            write_whole(folder / name, content)
         outputs = {path.name: provenance.sha256(path.read_bytes()) for path in sorted(folder.iterdir())}
-        _write(folder / provenance.FILE, _dump({**about, "outputs": outputs}))
+        write_whole(folder / provenance.FILE, _dump({**about, "outputs": outputs}))
     return html, error
 
 
@@ -336,14 +337,8 @@ def _abandoned(reports: Path) -> Iterator[Path]:
 def _write_failure(final: Path, html: str, error: str) -> None:
     """Leave the error beside the last good report, if there is one."""
     final.mkdir(parents=True, exist_ok=True)
-    _write(final / "failure.html", html)
-    _write(final / "failure.json", _dump({"error": error}))
-
-
-def _write(path: Path, content: str | bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content.encode() if isinstance(content, str) else content)
-    part.replace(path)
+    write_whole(final / "failure.html", html)
+    write_whole(final / "failure.json", _dump({"error": error}))
 
 
 def _dump(value: Mapping[str, Any]) -> str:

@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..analysis.briefing import VERDICTS as PLAIN
+from ..plain_text import one_line
 from .gameday_experiment import MARKS
 
 WIDTH, HEIGHT, DPI = 1920, 1080, 120
+_MOST_TEXT = 3000  # characters: more than a slide could ever hold
 _LIST = 6  # experiments that are told one by one; more are counted
 _INK, _SOFT, _LINE = "#1a1f26", "#4a5563", "#c9d1da"
 _COLOURS = {"held": "#0b6e4f", "deviated": "#b3450b", "inconclusive": "#5b6470"}
@@ -156,7 +158,7 @@ class _Slide:
 
     def _wrapped(self, text: str, width: float, size: float, bold: bool) -> list[str]:
         lines, line = [], ""
-        for word in _plain(text).split():
+        for word in one_line(text[:_MOST_TEXT]).split():
             word = self._cut(word, width, size, bold) if self._width(word, size, bold) > width else word
             longer = f"{line} {word}" if line else word
             if line and self._width(longer, size, bold) > width:
@@ -186,8 +188,3 @@ class _Slide:
 def _line(size: float) -> float:
     """Height of a line in pixels."""
     return size * DPI / 72 * 1.28
-
-
-def _plain(text: str) -> str:
-    """`text` without what is not seen: controls, direction overrides; at most what a slide could ever hold."""
-    return "".join(c for c in " ".join(text[:3000].split()) if c.isprintable())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import re
+from array import array
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -279,13 +280,22 @@ class _Reply:
 
     def _floats(self, values: list[Any], metric: str) -> np.ndarray:
         """Numbers and nulls as float64 with NaN; the types are looked at without a loop in Python."""
-        wrong = set(map(type, values)) - {int, float, type(None)}
-        if wrong:
-            raise self.error(f"A value of {metric[:80]!r} is of type {wrong.pop().__name__}, not a number.")
-        array = np.array(values, dtype=np.float64)
-        if (np.abs(array) > LARGEST).any():
+        try:
+            # `array` itself refuses texts, nulls and lists, which saves half the time; only true and false pass, as 1 and 0
+            floats = np.frombuffer(array("d", values))
+            checked = not ((floats == 0) | (floats == 1)).any()
+        except (TypeError, OverflowError):
+            checked = False
+        if not checked:
+            wrong = set(map(type, values)) - {int, float, type(None)}
+            if wrong:
+                raise self.error(
+                    f"A value of {metric[:80]!r} is of type {wrong.pop().__name__}, not a number."
+                )
+            floats = np.array(values, dtype=np.float64)
+        if (np.abs(floats) > LARGEST).any():
             raise self.error(f"A value of {metric[:80]!r} is beyond {LARGEST:g}: a broken number.")
-        return array
+        return floats
 
     def _times(self, ms: np.ndarray, metric: str) -> np.ndarray:
         at = ms * 1000

@@ -13,7 +13,6 @@ from . import text_csv
 
 NAME = "dependencies.csv"
 FOLDER = "labels"
-_MAX_BYTES = 50_000_000
 
 
 def read(path: Path, uri: str) -> pd.DataFrame:
@@ -23,15 +22,9 @@ def read(path: Path, uri: str) -> pd.DataFrame:
     service without a name or a bad time: one line that is wrong makes the file unusable, as every line is a decision.
     """
     columns = [name for name in schema.dtypes("dependency_verdicts") if name != "source_uri"]
-    if path.stat().st_size > _MAX_BYTES:
-        raise InputError("The file is over 50 MB.", where=uri, remedy="One short line per dependency.")
-    rows = text_csv.read(path, uri, f"Columns: {', '.join(columns)}.", na_values=[""])
-    if missing := [name for name in columns if name not in rows]:
-        raise InputError(
-            f"There is no column {', '.join(missing)}.", where=uri, line=1, remedy=f"Columns: {', '.join(columns)}."
-        )  # fmt: skip
+    rows = text_csv.answers(path, uri, columns, "One short line per dependency.")
     at = pd.to_datetime(rows["decided_at"], utc=True, errors="coerce", format="ISO8601")
-    wrong = rows[columns].drop(columns="reason").isna().any(axis=1) | at.isna()
+    wrong = rows.drop(columns="reason").isna().any(axis=1) | at.isna()
     wrong |= ~rows["verdict"].isin(DEPENDENCY_VERDICTS)
     if wrong.any():
         first = int(wrong.to_numpy().argmax())
@@ -42,5 +35,5 @@ def read(path: Path, uri: str) -> pd.DataFrame:
             line=first + 2,
             remedy="Correct the line, or remove it and run `resilience confirm --dependency` again.",
         )
-    rows = rows[columns].assign(decided_at=at, source_uri=uri)
+    rows = rows.assign(decided_at=at, source_uri=uri)
     return schema.frame("dependency_verdicts", rows.drop_duplicates(["service", "follower"], keep="last"))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, get_type_hints
 
+from ..plain_text import one_line
 from .gameday_docs import kind_of
 from .gameday_fields import Part, part_in
 from .gameday_file import GameDayFile
@@ -42,7 +43,7 @@ def write(given: Mapping[str, Any], *, title: str, offered: bool = True) -> str:
     example. A list of texts under `NOTES` in any part becomes comments above it.
     """
     lines = [_written(line) for line in _part(GameDayFile, given, 0, offered, counts=True)]
-    return _HEAD.format(title=_folded(title)) + "\n".join(lines) + "\n"
+    return _HEAD.format(title=one_line(title)) + "\n".join(lines) + "\n"
 
 
 def quoted(text: str) -> str:
@@ -68,10 +69,6 @@ def _escaped(c: str) -> str:
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
 
 
-def _folded(text: str) -> str:
-    return "".join(c for c in " ".join(text.split()) if c.isprintable())
-
-
 def _written(line: _Line) -> str:
     text = "  " * line.depth + line.text + (f"  # {line.comment}" if line.comment else "")
     return text if line.counts else f"# {text}"
@@ -82,7 +79,7 @@ def _part(
 ) -> Iterator[_Line]:
     """The lines of one part, its notes first."""
     for note in given.get(NOTES, ()):
-        yield _Line(depth, f"## {_folded(str(note))}")
+        yield _Line(depth, f"## {one_line(str(note))}")
     hints = get_type_hints(part, include_extras=True)
     for name, field in part.model_fields.items():
         inner, value = part_in(hints[name]), given.get(name)

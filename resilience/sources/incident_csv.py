@@ -6,6 +6,7 @@ For a quick question of a file that is in no store. What is kept in a store is r
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -120,7 +121,13 @@ def _table(file: Path, notes: list[str]) -> pd.DataFrame:
         text = text[told.end() :] if told else text
         head = text.partition("\n")[0]
         separator = told[1] if told else max(",;\t|", key=head.count)
-        raw = pd.read_csv(StringIO(text), sep=separator, dtype=str, keep_default_na=False, index_col=False)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", pd.errors.ParserWarning)
+            raw = pd.read_csv(
+                StringIO(text), sep=separator, dtype=str, keep_default_na=False, index_col=False
+            )
+        if any(issubclass(one.category, pd.errors.ParserWarning) for one in said):
+            notes.append("Rows have more cells than the header line; what stands beyond it is not read.")
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(

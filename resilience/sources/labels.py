@@ -11,8 +11,6 @@ from ..errors import InputError
 from ..failure_classes import FAILURE_CLASSES, RENAMED
 from . import text_csv
 
-_MAX_BYTES = 50_000_000
-
 
 def read(path: Path) -> pd.DataFrame:
     """Table `labels`, with classes as they were written: a name that was given up since is no mistake.
@@ -21,20 +19,7 @@ def read(path: Path) -> pd.DataFrame:
     """
     columns = list(schema.dtypes("labels"))
     where = path.name
-    if path.stat().st_size > _MAX_BYTES:
-        raise InputError(
-            "The file is over 50 MB.", where=where, remedy="Labels are one short line per report."
-        )
-    rows = text_csv.read(path, where, f"Columns: {', '.join(columns)}.", na_values=[""])
-    missing = [column for column in columns if column not in rows]
-    if missing:
-        raise InputError(
-            f"There is no column {', '.join(missing)}.",
-            where=where,
-            line=1,
-            remedy=f"Columns: {', '.join(columns)}.",
-        )
-    rows = rows[columns]
+    rows = text_csv.answers(path, where, columns, "Labels are one short line per report.")
     empty = rows.drop(columns="second_class").isna().any(axis=1)
     for name in ("failure_class", "second_class"):
         empty |= rows[name].notna() & ~rows[name].isin([*FAILURE_CLASSES, *RENAMED])

@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from ..errors import InputError
+from ..plain_text import one_line
 from ..schema import ENVIRONMENTS
 
 MAX_FILE = 20_000_000
@@ -210,7 +211,9 @@ def _people(files: _Zip | _Folder) -> dict[str, str]:
             users = [u for u in files.load(name, list) if isinstance(u, dict) and not u.get("is_bot")]
             named = ((u.get("id"), u.get("real_name") or u.get("name")) for u in users)
             return {
-                i: _plain(n)[:80] for i, n in named if isinstance(i, str) and isinstance(n, str) and n.strip()
+                i: one_line(n)[:80]
+                for i, n in named
+                if isinstance(i, str) and isinstance(n, str) and n.strip()
             }
     return {}
 
@@ -246,7 +249,7 @@ def _message(
     given = raw.get("text")
     text = given if isinstance(given, str) else ""
     votes, several = _votes(raw, text[:5000], stated)
-    return Message(at, _plain(_unmarked(text, people))[:_LONG], bool(raw.get("bot_id")), votes, several)
+    return Message(at, one_line(_unmarked(text, people))[:_LONG], bool(raw.get("bot_id")), votes, several)
 
 
 def _votes(raw: Mapping[str, Any], text: str, stated: Mapping[str, str]) -> tuple[dict[str, int], int]:
@@ -292,8 +295,3 @@ def _unmarked(text: str, people: Mapping[str, str]) -> str:
         return f"{label} ({target})" if label and label != target else target
 
     return html.unescape(_MARK.sub(shown, text[:20_000]))
-
-
-def _plain(text: str) -> str:
-    """One line without control characters, direction overrides and halves of surrogate pairs."""
-    return "".join(c for c in " ".join(text.split()) if c.isprintable() and not 0xD800 <= ord(c) <= 0xDFFF)

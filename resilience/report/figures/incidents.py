@@ -60,7 +60,7 @@ def incident_dots(table: pd.DataFrame, y: str, y_title: str, *, log: bool) -> go
     return styled(figure, height=460, y=y_title)
 
 
-def medians(table: pd.DataFrame, x: str) -> go.Figure:
+def medians(table: pd.DataFrame) -> go.Figure:
     """Median with its interval per group, logarithmic. Columns: group, n, median_min, median_low, median_high."""
     rows = table[table["median_min"].notna()].copy()
     columns = ["median_min", "median_low", "median_high"]
@@ -77,4 +77,4 @@ def medians(table: pd.DataFrame, x: str) -> go.Figure:
     )  # fmt: skip
     figure.update_xaxes(**duration_axis(bounds))
     figure.update_yaxes(autorange="reversed")
-    return styled(figure, height=120 + 30 * max(len(rows), 1), x=x)
+    return styled(figure, height=120 + 30 * max(len(rows), 1), x="median and 95 % interval")

@@ -20,6 +20,8 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#767676",
 )  # fmt: skip
 CYCLE = [BLUE, RED, GREEN, ORANGE, PURPLE, SKY, GREY]
+_TITLE = 24  # characters of an axis title that a phone has room for
+_LINE = 18  # pixels
 DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"]
 
 
@@ -34,8 +36,9 @@ def label(text: Any, width: int = 0) -> str:
 
 def styled(figure: go.Figure, *, height: int, x: str = "", y: str = "") -> go.Figure:
     """`figure` in the theme, `height` pixels high, with the titles of its axes; changed in place and returned."""
+    title = textwrap.wrap(x, _TITLE)
     figure.update_layout(
-        height=height,
+        height=height + _LINE * max(len(title) - 1, 0),
         margin={"l": 8, "r": 8, "t": 44, "b": 8},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
@@ -48,7 +51,7 @@ def styled(figure: go.Figure, *, height: int, x: str = "", y: str = "") -> go.Fi
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)
     if x:
-        figure.update_xaxes(title_text=x)
+        figure.update_xaxes(title_text="<br>".join(title))
     if y:
         figure.update_yaxes(title_text=y)
     return figure
