@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from resilience.report import kernels
 
-from .pages import ARGUMENTS
+from .pages import ARGUMENTS, chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -42,16 +42,10 @@ def server(root: Path, own: Path) -> Iterator[str]:
         "JUPYTER_PATH": own / "share", "JUPYTERLAB_SETTINGS_DIR": own / "settings", "JUPYTERLAB_WORKSPACES_DIR": own,
         "JUPYTER_CONFIG_DIR": own, "JUPYTER_RUNTIME_DIR": own / "runtime",
     }  # fmt: skip
+    program = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     run = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "jupyterlab",
-            "--no-browser",
-            "--allow-root",
-            *(f"--{k}={v}" for k, v in settings.items()),
-        ],
-        cwd=root,
+        [*program, *(f"--{name}={value}" for name, value in settings.items())],
+        cwd=own,
         env={**os.environ, **{name: str(value) for name, value in variables.items()}},
         stderr=subprocess.DEVNULL,
     )
@@ -65,20 +59,11 @@ def server(root: Path, own: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def browser() -> Iterator[Page]:
     """A tab that reaches 127.0.0.1 alone."""
-    from playwright.sync_api import sync_playwright
-
-    only = [
-        one.replace("~NOTFOUND", "~NOTFOUND, EXCLUDE 127.0.0.1") if "MAP *" in one else one
-        for one in ARGUMENTS
-    ]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium") or "/usr/bin/chromium", args=only
-        )
-        tab = chromium.new_page(viewport={"width": 1400, "height": 1000})
+    alone = [one.replace("~NOTFOUND", "~NOTFOUND, EXCLUDE 127.0.0.1") for one in ARGUMENTS]
+    with chromium(alone) as program:
+        tab = program.new_page(viewport={"width": 1400, "height": 1000})
         tab.set_default_timeout(120_000)
         yield tab
-        chromium.close()
 
 
 def open_notebook(tab: Page, address: str, name: str) -> None:
@@ -113,30 +98,42 @@ class Ran:
     drawn: int
     errors: list[str]
 
+    @property
+    def ran(self) -> bool:
+        """Whether every code cell has an execution count."""
+        return bool(self.prompts) and all(one.strip("[]: ").isdigit() for one in self.prompts)
 
-def run_all(tab: Page, seconds: int = 120) -> Ran:
-    """Run every cell by the menu; returns when no cell waits any more, or after `seconds`."""
-    tab.locator(".lm-MenuBar-item", has_text="Run").click()
-    tab.locator('[data-command="runmenu:run-all"]').click()
-    for _ in range(seconds * 4):
-        tab.wait_for_timeout(250)
-        found = Ran(**tab.evaluate(_SHOWN))
-        waiting = [one for one in found.prompts if not one.strip("[]: ").isdigit()]
-        if (not waiting and found.drawn == found.plots) or found.errors:
+
+def run_all(tab: Page, seconds: int = 240) -> Ran:
+    """Run every cell by the menu; returns when each has run and each plot is drawn, on an error, or after `seconds`."""
+    for _ in range(10):  # a menu that opens while the kernel reports in may close again
+        tab.locator(".lm-MenuBar-item", has_text="Run").click()
+        tab.locator('[data-command="runmenu:run-all"]').click()
+        tab.wait_for_timeout(1000)
+        if any(one != NOT_RUN for one in _shown(tab).prompts):
             break
+    for _ in range(seconds * 4):
+        found = _shown(tab)
+        if found.errors or (found.ran and found.drawn == found.plots):
+            break
+        tab.wait_for_timeout(250)
     tab.wait_for_selector(IDLE, state="attached")
+    return _shown(tab)
+
+
+def _shown(tab: Page) -> Ran:
     return Ran(**tab.evaluate(_SHOWN))
 
 
+NOT_RUN = "[ ]:"
 IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
 _SHOWN = """() => {
   const all = (query) => [...document.querySelectorAll(".jp-NotebookPanel " + query)];
-  const plotted = all('.jp-OutputArea-output[data-mime-type="application/vnd.plotly.v1+json"], .jp-RenderedPlotly');
+  const plotted = all('.jp-OutputArea-output[data-mime-type="application/vnd.plotly.v1+json"]');
   return {
     prompts: all(".jp-CodeCell .jp-InputArea-prompt").map((p) => p.textContent),
     plots: plotted.length,
-    drawn: plotted.filter((p) => (p.matches(".js-plotly-plot") ? p : p.querySelector(".js-plotly-plot"))
-      ?.querySelector(".main-svg")?.getBoundingClientRect().height > 50).length,
+    drawn: plotted.filter((p) => p.querySelector(".main-svg")?.getBoundingClientRect().height > 50).length,
     errors: all('[data-mime-type="application/vnd.jupyter.error"], [data-mime-type="application/vnd.jupyter.stderr"]')
       .map((e) => e.textContent.slice(0, 500)),
   };

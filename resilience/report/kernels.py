@@ -39,7 +39,12 @@ _starting = threading.Lock()
 
 def manager() -> type[AsyncKernelManager]:
     """Class of the kernel manager to run notebooks with on this platform."""
-    return WarmKernelManager if "forkserver" in multiprocessing.get_all_start_methods() else PageKernelManager
+    return WarmKernelManager if can_fork() else PageKernelManager
+
+
+def can_fork() -> bool:
+    """Whether this platform has what warm kernels need."""
+    return "forkserver" in multiprocessing.get_all_start_methods()
 
 
 def private(folder: str) -> Config:
@@ -112,9 +117,15 @@ class ForkedProvisioner(LocalProvisioner):
             await asyncio.to_thread(self.process.wait)
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
-        """Fork a kernel with the arguments of `cmd`, in `cwd` with `env`; returns once its sockets are bound."""
+        """Fork a kernel with the arguments of `cmd`, in `cwd` with `env`; returns once its sockets are bound.
+
+        Where the platform cannot fork, `cmd` is started as it stands: an ordinary kernel.
+        """
+        if not can_fork():
+            return await super().launch_kernel(cmd, **kwargs)
         self.cwd = kwargs.get("cwd") or os.getcwd()
-        self.process = await asyncio.to_thread(_fork, cmd[1:], str(self.cwd), dict(kwargs["env"]))
+        given = cmd[cmd.index("-f") :]
+        self.process = await asyncio.to_thread(_fork, given, str(self.cwd), dict(kwargs["env"]))
         self.pid = self.pgid = self.process.pid
         return self.connection_info
 
