@@ -77,7 +77,10 @@ def open_notebook(tab: Page, address: str, name: str) -> None:
         except Error:  # the server is still starting
             tab.wait_for_timeout(500)
     tab.wait_for_selector(".jp-NotebookPanel .jp-CodeCell")
-    tab.wait_for_selector(IDLE, state="attached")
+    while not tab.locator(IDLE).count():
+        if tab.locator(".jp-Dialog").count():  # a slow machine asks which kernel: the one that it proposes
+            tab.locator(".jp-Dialog .jp-mod-accept").click()
+        tab.wait_for_timeout(250)
 
 
 def choose(tab: Page, kernel: str) -> None:
@@ -104,8 +107,8 @@ class Ran:
         return bool(self.prompts) and all(one.strip("[]: ").isdigit() for one in self.prompts)
 
 
-def run_all(tab: Page, seconds: int = 240) -> Ran:
-    """Run every cell by the menu; returns when each has run and each plot is drawn, on an error, or after `seconds`."""
+def run_all(tab: Page, plots: int, seconds: int = 240) -> Ran:
+    """Run every cell by the menu; returns when each has run and `plots` are drawn, on an error, or after `seconds`."""
     for _ in range(10):  # a menu that opens while the kernel reports in may close again
         tab.locator(".lm-MenuBar-item", has_text="Run").click()
         tab.locator('[data-command="runmenu:run-all"]').click()
@@ -114,7 +117,7 @@ def run_all(tab: Page, seconds: int = 240) -> Ran:
             break
     for _ in range(seconds * 4):
         found = _shown(tab)
-        if found.errors or (found.ran and found.drawn == found.plots):
+        if found.errors or (found.ran and found.drawn == plots):
             break
         tab.wait_for_timeout(250)
     tab.wait_for_selector(IDLE, state="attached")

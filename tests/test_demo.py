@@ -136,7 +136,7 @@ def test_run_all_in_jupyterlab_ends_idle_with_every_plot(demo: Path, tmp_path: P
             jupyterlab.open_notebook(tab, address, f"notebooks/{name}.ipynb")
             if kernel:
                 jupyterlab.choose(tab, kernel)
-            ran = jupyterlab.run_all(tab)
+            ran = jupyterlab.run_all(tab, plots)
             assert (ran.errors, ran.ran) == ([], True), name
             assert ran.drawn == ran.plots == plots > 0, name
 

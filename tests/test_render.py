@@ -306,13 +306,15 @@ async def _interrupt_and_restart() -> None:
     client.start_channels()
     try:
         await client.wait_for_ready(timeout=60)
-        started = asyncio.Event()
-        waiting = asyncio.create_task(
-            client.execute_interactive(
-                "print('here'); import time; time.sleep(60)", output_hook=lambda _: started.set(), timeout=60
-            )
-        )
-        await started.wait()
+        printed = asyncio.Event()
+
+        def told(message: dict) -> None:
+            if message["msg_type"] == "stream":
+                printed.set()
+
+        code = "print('here', flush=True)\nimport time\ntime.sleep(60)"
+        waiting = asyncio.create_task(client.execute_interactive(code, output_hook=told, timeout=60))
+        await printed.wait()
         await manager.interrupt_kernel()
         assert (await waiting)["content"]["ename"] == "KeyboardInterrupt"
         first = manager.provisioner.pid
