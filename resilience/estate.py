@@ -48,18 +48,18 @@ def week_profile(
     step_us, rollup = round(interval_s * 1e6), str(known["rollup"].iloc[0])
     profile.refuse_long(metric, step_us)
     held = {name: list(spans) for name, spans in exclude.items()} if isinstance(exclude, Mapping) else exclude
-    work = partial(_weeks, zone=zone, rollup=rollup, exclude=held)
-    tasks = points.parts(store, metric, interval_s, known)
+    work = partial(_weeks, zone=zone, exclude=held)
+    tasks = points.parts(store, known)
     with nullcontext(executor) if executor is not None else ThreadPoolExecutor(THREADS) as pool:
         found = [week for part in pool.map(work, tasks) for week in part]
     return profile.assemble(metric, zone, rollup, step_us, found)
 
 
-def _weeks(part: points.Part, zone: str, rollup: str, exclude: grid.Spans | None) -> list[profile.Week]:
+def _weeks(part: points.Part, zone: str, exclude: grid.Spans | None) -> list[profile.Week]:
     step_us = round(part.interval_s * 1e6)
     return [
         profile.week(
-            grid.of_points(scope, at, value, step_us, exclude, metric=part.metric, rollup=rollup), zone
+            grid.of_points(scope, at, value, step_us, exclude, metric=part.metric, rollup=part.rollup), zone
         )
         for scope, at, value in points.read(part)
     ]

@@ -19,7 +19,6 @@ import pyarrow.fs as fs
 import pyarrow.parquet as pq
 
 from . import schema
-from .errors import InputError
 from .store import Store
 
 NAMES = ("metric", "scope", "interval_s", "rollup", "unit")
@@ -31,7 +30,7 @@ PART_ROWS = 1 << 21  # points that are worked on at once: some 100 MB with what 
 
 @dataclass(frozen=True)
 class Part:
-    """Some series of one metric and interval in the series table of the store at `root`, as of `version`.
+    """Some series of one metric, interval and rollup in the series table of the store at `root`, as of `version`.
 
     Small and picklable: it is what is sent to a worker, which reads the points itself.
     """
@@ -40,13 +39,16 @@ class Part:
     version: int
     metric: str
     interval_s: float
+    rollup: str
     scopes: tuple[str, ...]
 
     @property
     def ends(self) -> dict[str, tuple[Any, Any]]:
         """Between which names its series lie."""
-        metric, interval_s = (self.metric,) * 2, (self.interval_s,) * 2
-        return {"metric": metric, "interval_s": interval_s, "scope": (self.scopes[0], self.scopes[-1])}
+        same = {"metric": self.metric, "interval_s": self.interval_s, "rollup": self.rollup}
+        return {name: (value, value) for name, value in same.items()} | {
+            "scope": (self.scopes[0], self.scopes[-1])
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,17 +124,17 @@ def inventory(store: Store, metric: str | None = None, interval_s: float | None 
     return found.sort_values(list(NAMES), ignore_index=True)
 
 
-def parts(store: Store, metric: str, interval_s: float, known: pd.DataFrame) -> list[Part]:
-    """The series of `known`, rows of `inventory`, in parts of about PART_ROWS points, in order of scope."""
-    version = store.version("series")
-    if version is None:
-        raise InputError("There are no series in the store.", remedy="Ingest or sync some.")
-    sizes = known.groupby("scope")["points"].sum()
-    of = (np.cumsum(sizes.to_numpy()) - 1) // PART_ROWS
-    return [
-        Part(store.address, version, metric, interval_s, tuple(map(str, sizes.index[of == number])))
-        for number in np.unique(of)
-    ]
+def parts(store: Store, known: pd.DataFrame) -> list[Part]:
+    """The series of `known`, rows of `inventory`, in parts of about PART_ROWS points, in its order but for units."""
+    version = store.version("series") or 0
+    found = []
+    for (metric, interval_s, rollup), series in known.groupby(["metric", "interval_s", "rollup"]):
+        sizes = series.groupby("scope")["points"].sum()
+        of = (np.cumsum(sizes.to_numpy()) - 1) // PART_ROWS
+        for number in np.unique(of):
+            scopes = tuple(map(str, sizes.index[of == number]))
+            found.append(Part(store.address, version, str(metric), float(interval_s), str(rollup), scopes))
+    return found
 
 
 def read(part: Part) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -187,30 +189,35 @@ def _in_order(store: Store, known: pd.DataFrame) -> Iterator[pa.RecordBatch]:
             for name in schema.dtypes("series")
         ]
     )
-    for (metric, interval_s), series in known.groupby(["metric", "interval_s"]):
-        for part in parts(store, str(metric), float(interval_s), series):
-            groups = [g for g in _index(store.address, version) if g.may_hold(part.ends)]
-            rows = pa.concat_tables([_of(part, _read([group], plain.names)) for group in groups])
-            rows = rows.unify_dictionaries()
-            (scopes, scope), (rollups, rollup) = _codes(rows["scope"]), _codes(rows["rollup"])
-            at = rows["at"].cast(pa.int64()).to_numpy()
-            order = np.lexsort((at, _ranks(rollups)[rollup], _ranks(scopes)[scope]))
-            for first in range(0, len(order), _BATCH_ROWS):
-                batch = rows.take(order[first : first + _BATCH_ROWS]).cast(plain)
-                yield from batch.combine_chunks().to_batches()
+    for part in parts(store, known):
+        groups = [g for g in _index(store.address, version) if g.may_hold(part.ends)]
+        rows = pa.concat_tables([_of(part, _read([group], plain.names)) for group in groups])
+        scopes, scope = _codes(rows["scope"])
+        rank = np.argsort(np.argsort(np.array(scopes, dtype=object)))
+        order = np.lexsort((rows["at"].cast(_AT).cast(pa.int64()).to_numpy(), rank[scope]))
+        rows = rows.unify_dictionaries()
+        for first in range(0, len(order), _BATCH_ROWS):
+            batch = rows.take(order[first : first + _BATCH_ROWS]).cast(plain)
+            yield from batch.combine_chunks().to_batches()
 
 
 def _of(part: Part, rows: pa.Table) -> pa.Table:
     """Those of `rows` that belong to `part`."""
-    metrics, metric = _codes(rows["metric"])
     scopes, scope = _codes(rows["scope"])
-    kept = np.isin(metrics, [part.metric])[metric] & np.isin(scopes, part.scopes)[scope]
-    kept &= rows["interval_s"].to_numpy() == part.interval_s
+    kept = _alike(part, rows) & np.isin(scopes, part.scopes)[scope]
     return rows if kept.all() else rows.filter(pa.array(kept))
 
 
-def _ranks(names: list[str]) -> np.ndarray:
-    return np.argsort(np.argsort(np.array(names, dtype=object)))
+def _alike(part: Part, rows: pa.Table) -> np.ndarray:
+    """Which of `rows` have the metric, interval and rollup of `part`, of those that are columns of it."""
+    kept = np.ones(len(rows), dtype=bool)
+    for name, (value, _) in part.ends.items():
+        if name == "interval_s" and name in rows.column_names:
+            kept &= rows[name].to_numpy() == value
+        elif name != "scope" and name in rows.column_names:
+            names, code = _codes(rows[name])
+            kept &= code == (names.index(value) if value in names else -1)
+    return kept
 
 
 @lru_cache(maxsize=2)
@@ -276,12 +283,7 @@ def _split(rows: pa.Table, part: Part, scope: str | None) -> Iterator[tuple[str,
     """
     at, value = _arrays(rows)
     names, code = ([scope], np.zeros(len(at), dtype=np.int32)) if scope is not None else _codes(rows["scope"])
-    kept = np.ones(len(at), dtype=bool)
-    if "metric" in rows.column_names:
-        metrics, number = _codes(rows["metric"])
-        kept &= number == (metrics.index(part.metric) if part.metric in metrics else -1)
-    if "interval_s" in rows.column_names:
-        kept &= rows["interval_s"].to_numpy() == part.interval_s
+    kept = _alike(part, rows)
     if len(names) > len(part.scopes):
         kept &= np.isin(names, part.scopes)[code]
     if not kept.all():

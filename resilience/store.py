@@ -139,6 +139,15 @@ class Store:
         query = f"SELECT {columns}, COUNT(*) AS rows FROM t GROUP BY {columns} ORDER BY rows DESC, {columns}"  # noqa: S608
         return pa.table(QueryBuilder().register("t", delta).execute(query)).to_pandas()
 
+    def extent(self, table: str, column: str | None) -> tuple[int, Any, Any]:
+        """Rows of `table`, and least and largest value of `column` (null where no row has one), without loading them."""
+        if (delta := self._reading(table)) is None:
+            return 0, None, None
+        ends = f"MIN({column}), MAX({column})" if column else "NULL AS a, NULL AS b"
+        found = pa.table(QueryBuilder().register("t", delta).execute(f"SELECT COUNT(*), {ends} FROM t"))  # noqa: S608
+        rows, first, last = (values[0].as_py() for values in found.columns)
+        return rows, first, last
+
     def upsert(
         self,
         table: str,

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from . import schema
-from .analysis import blast_radius, calendar, corrections, linking, reach, roles
+from . import points, schema
+from .analysis import blast_radius, calendar, corrections, linking, movement, reach, roles
 from .errors import InputError
 from .kept import kept
 from .store import Store
 
+if TYPE_CHECKING:
+    from .analysis.headroom import Headroom
+    from .analysis.safe_hours import SafeHours
+
 _FINE_S = 300  # longest interval, in seconds, whose series can anchor an incident
 REQUESTS = "trace.http.request.hits"
+LATENCY = "trace.http.request.duration.p95"
 _REPORT_TABLES = {
     "failure_classes": ("incidents", "incident_links", "incident_factors", "labels", "deployments", "corrections"),
     "time_to_restore": (
         "incidents", "incident_links", "incident_messages", "incident_quality", "gamedays", "experiments",
-        "experiment_events", "corrections",
+        "experiment_events", "timeline", "corrections",
     ),
     "next_experiments": (
         "incidents",
@@ -102,13 +108,73 @@ def traffic(store: Store, metric: str | None = None) -> tuple[str, float] | None
     return None if intervals.empty else (str(name), float(intervals.max()))
 
 
-def left_out(store: Store, before: pd.Timestamp | None = None) -> calendar.LeftOut:
-    """What was no ordinary week: by the calendar, and incidents and experiments that began before `before`."""
+def hourly(store: Store, metric: str) -> float:
+    """The interval, an hour at most, that `metric` is profiled at, seconds; an hour where it has none."""
+    usual = traffic(store, metric)
+    return usual[1] if usual else 3600.0
+
+
+def left_out(
+    store: Store, before: pd.Timestamp | None = None, kinds: Collection[str] = calendar.UNLIKE
+) -> calendar.LeftOut:
+    """What was no ordinary week: `kinds` of the calendar, and incidents and experiments that began before `before`."""
     real, ran = incidents(store, kind="real"), table(store, "experiments")
     ran = ran.merge(table(store, "experiment_targets"), on=["gameday_id", "experiment_key"])
     if before is not None:
         real, ran = real[~(real["started_at"] >= before)], ran[~(ran["fault_started_at"] >= before)]
-    return calendar.unlike(table(store, "calendar"), real, ran)
+    return calendar.unlike(table(store, "calendar"), real, ran, kinds)
+
+
+def headroom(store: Store, load: pd.DataFrame, metric: str, objective: str, zone: str) -> Headroom:
+    """What each scope of `load` (rows of `metric`) carries within `objective`: 'METRIC < 0.8', 'METRIC < 1.5x' or '1.5x'.
+
+    Where it names no metric it is Datadog's p95 of requests. Sales count, as they show what is carried; enlarged capacity,
+    incidents and experiments do not. Empty where there is no series of the response at the interval of `load`.
+    """
+    from .analysis import headroom as analysis
+
+    named, goal = analysis.objective(objective)
+    response = named or LATENCY
+    rows = table(store, "series", where={"metric": [response]})
+    rows = rows[rows["interval_s"] == load["interval_s"].iloc[0]].reset_index(drop=True)
+    if rows.empty:
+        return analysis.unknown(response)
+    spans = left_out(store, load["at"].max(), kinds=("enlarged",)).spans
+    return analysis.headroom(
+        load, rows, zone, load_metric=metric, response_metric=response, exclude=spans, **goal
+    )
+
+
+def critical(store: Store, load: pd.DataFrame, n: int = 12) -> list[str]:
+    """The `n` services that matter most: by criticality where the graph states it, then by mean load."""
+    from .analysis.movement import service_of
+
+    mean = load.groupby("scope")["value"].mean()
+    mean = mean.groupby([service_of(str(scope)) or str(scope) for scope in mean.index]).sum()
+    rank = table(store, "services").set_index("service")["criticality"]
+    order = pd.DataFrame({"load": mean, "criticality": rank.reindex(mean.index)})
+    order = order.sort_values(["criticality", "load"], ascending=[True, False], na_position="last")
+    return list(order.index[:n])
+
+
+def safe_hours(
+    store: Store,
+    load: pd.DataFrame,
+    metric: str,
+    zone: str,
+    targets: Iterable[str],
+    minutes: float,
+    days: int,
+) -> SafeHours:
+    """Windows for a fault on each of `targets` in the `days` after the last point of `load`."""
+    from .analysis import safe_hours as analysis
+
+    start = load["at"].max()
+    return analysis.safe_hours(
+        load, table(store, "calendar"), zone=zone, metric=metric, targets=list(targets), minutes=minutes,
+        between=(start, start + pd.Timedelta(days=days)), incidents=incidents(store, kind="real"),
+        slo_history=table(store, "slo_history"), exclude=left_out(store, start).spans,
+    )  # fmt: skip
 
 
 def onsets(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
@@ -124,21 +190,41 @@ def onsets(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
         rows[["incident_id", "started_at", "detected_at"]],
         services,
         read,
+        store.load("corrections"),
         store.count("series", ("metric", "interval_s")),
     ]
 
     def made() -> pd.DataFrame:
         from .analysis import anchors
 
-        return anchors.of_incidents(rows, services, _anchoring(store)).table
+        return anchors.of_incidents(rows, services, _recorded(store, _fine(points.inventory(store)))).table
 
     return kept(store, "onsets", parts, made)
 
 
+def _fine(known: pd.DataFrame) -> pd.DataFrame:
+    """Series of the metrics that are kept at five minutes or less."""
+    return known[known["metric"].isin(known.loc[known["interval_s"] <= _FINE_S, "metric"].unique())]
+
+
 def _anchoring(store: Store) -> pd.DataFrame:
-    there = store.count("series", ("metric", "interval_s"))
-    fine = there.loc[there["interval_s"] <= _FINE_S, "metric"].unique()
+    fine = _fine(points.inventory(store))["metric"].unique()
     return table(store, "series", where={"metric": list(fine)}) if len(fine) else schema.frame("series")
+
+
+def _recorded(store: Store, known: pd.DataFrame) -> movement.Recorded:
+    """Points of the series of `known`, rows of `points.inventory`, as analyses of single series take them."""
+    if known.empty:
+        return []
+    if (store.load("corrections")["target"] == "series").any():  # of single points: read the table
+        return movement.recorded(table(store, "series", where={"scope": known["scope"].unique()}))
+    first = known.sort_values("rollup", kind="stable").drop_duplicates(["metric", "scope", "interval_s"])
+    found: movement.Recorded = []
+    for part in points.parts(store, first.sort_index()):
+        for scope, at, value in points.read(part):
+            finite = np.where(np.isfinite(value), value, np.nan)
+            found.append(((part.metric, scope), (at, finite, round(part.interval_s * 1e6))))
+    return sorted(found, key=lambda one: (one[1][2], one[0]))
 
 
 def labels(store: Store) -> pd.DataFrame:
@@ -171,20 +257,19 @@ def series_at(store: Store, metric: str, interval_s: float) -> pd.DataFrame:
     return found
 
 
-def recorded(store: Store, services: Iterable[str] | None = None) -> pd.DataFrame:
-    """Every point whose scope names a service, or one of `services`. Raises InputError where there is none."""
-    from .analysis import movement
-
-    scopes = store.count("series", ("scope",))["scope"]
-    of = {str(scope): movement.service_of(str(scope)) for scope in scopes}
+def recorded(store: Store, services: Iterable[str] | None = None) -> movement.Recorded:
+    """Every series whose scope names a service, or one of `services`. Raises InputError where there is none."""
+    known = points.inventory(store)
+    of = {scope: movement.service_of(scope) for scope in known["scope"].unique()}
     wanted = None if services is None else set(services)
-    chosen = [scope for scope, name in of.items() if name and (wanted is None or name in wanted)]
-    if not chosen:
+    named = {scope for scope, name in of.items() if name and (wanted is None or name in wanted)}
+    found = _recorded(store, known[known["scope"].isin(named)])
+    if not found:
         raise InputError(
             "No series in the store names a service in its scope.",
             remedy="Ingest series whose scope holds service:NAME (docs/series-files.md).",
         )
-    return table(store, "series", where={"scope": chosen})
+    return found
 
 
 def incident_services(incidents: pd.DataFrame) -> pd.DataFrame:
@@ -364,5 +449,10 @@ def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) ->
             list(schema.key("series")), ignore_index=True
         )
     if notebook == "capacity":
-        tables["series"] = series_at(store, str(parameters["metric"]), float(parameters["interval_s"]))
+        from .analysis import headroom as carried
+
+        metric = str(parameters["metric"])
+        response = carried.objective(str(parameters.get("objective", "1.5x")))[0] or LATENCY
+        rows = table(store, "series", where={"metric": sorted({metric, response})})
+        tables["series"] = rows[rows["interval_s"] == hourly(store, metric)].reset_index(drop=True)
     return tables

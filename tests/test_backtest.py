@@ -126,6 +126,6 @@ def test_in_never_seen_cells_ours_is_better_than_both_margins_in_what_is_to_be_e
 
 @pytest.mark.acceptance
 @pytest.mark.skipif(not FULL, reason="20 worlds of full size: RESILIENCE_ACCEPTANCE=1")
-@pytest.mark.xfail(strict=True, reason="MEASURED")
 def test_in_never_seen_cells_ours_is_better_than_both_margins_in_one_future() -> None:
+    """As recorded, doubtful classes and all: +.018, lower bound +.005 here; +.020 and +.004 in 20 worlds looked at once."""
     assert _lower(_worlds()["never"]) > 0

@@ -173,3 +173,41 @@ def test_where_nothing_is_hidden_nothing_is_found() -> None:
     size = "full" if FULL else "small"
     some = [len(found_in(marketplace(seed, "no-hidden-edges", size)).table) > 0 for seed in seeds]
     assert sum(some) <= (2 if FULL else 0)
+
+
+def test_odd_series_are_left_aside_and_never_paired() -> None:
+    """Two of each kind, so that a pair of them would be there to find; the planted pair still is."""
+    values = world(1)
+    n = len(values["early"])
+    noise = np.random.default_rng(6).normal(1000, 50, (2, n))
+    rare = np.where(np.arange(n) % 3 == 0, np.inf, 1.0)
+    for i in (1, 2):
+        values |= {
+            f"constant{i}": np.full(n, 5.0),
+            f"zeros{i}": np.zeros(n),
+            f"null{i}": np.full(n, np.nan),
+            f"one{i}": np.where(np.arange(n) == 900, 4.0, np.nan),
+            f"infinite{i}": noise[i - 1] * rare,
+        }
+    found = dependencies.candidates(long(values), edges(), metric="hits", zone=ZONE).table
+    named = set(found["service"]) | set(found["follower"])
+    odd = {name for name in values if name[-1] in "12" and not name.startswith("s")}
+    assert not named & odd
+    assert {"early", "late"} <= named
+
+
+def test_a_counter_and_times_that_repeat_are_refused() -> None:
+    values = world(1)
+    n = len(values["early"])
+    counter = long({**values, "counter": np.arange(n) % 700 * 40.0}).assign(rollup="avg")
+    with pytest.raises(RefusedError, match="running count"):
+        dependencies.candidates(counter, edges(), metric="hits", zone=ZONE)
+    rows = long(values)
+    with pytest.raises(RefusedError, match="twice"):
+        dependencies.candidates(pd.concat([rows, rows.iloc[40:60]]), edges(), metric="hits", zone=ZONE)
+    half = rows.iloc[40:60].assign(at=rows["at"].iloc[40:60] + pd.Timedelta(minutes=30))
+    with pytest.raises(RefusedError, match="twice in the same hour"):
+        dependencies.candidates(pd.concat([rows, half]), edges(), metric="hits", zone=ZONE)
+    late = rows.assign(at=rows["at"] + pd.to_timedelta(np.arange(len(rows)) * 7919 % 1800, unit="s"))
+    uneven = dependencies.candidates(late, edges(), metric="hits", zone=ZONE).table
+    assert set(uneven.loc[0, ["service", "follower"]]) == {"early", "late"}

@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "analysis": BASE,
     "sample": BASE,
     "workspace": BASE | {"sources"},
-    "views": BASE | {"kept", "store", "analysis"},
+    "views": BASE | {"kept", "store", "analysis", "points"},
     "points": BASE | {"store"},
     "estate": BASE | {"store", "analysis", "points", "views"},
     "workers": BASE | {"store"},

@@ -64,3 +64,40 @@ def test_a_short_recording_is_no_monitor(world: tuple[pd.DataFrame, pd.DataFrame
     series, incidents, services = world
     with pytest.raises(RefusedError, match="recorded for 56 days"):
         monitors.judge(series[series["at"] < START + pd.Timedelta(days=50)], incidents, services)
+
+
+def test_odd_series_are_monitors_that_say_nothing_or_are_none(
+    world: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
+) -> None:
+    """What cannot tell has no time saved, and what never moves cries never: nothing is made up."""
+    series, incidents, services = world
+    calm = hourly(np.random.default_rng(2).normal(10, 1, 24 * 100), "calm")
+    n = len(calm)
+    infinite = calm["value"].where(np.arange(n) % 3 > 0, np.inf)
+    odd = {
+        "constant": calm.assign(value=7.0),
+        "zeros": hourly(np.zeros(24 * 365), "zeros"),
+        "null": calm.assign(value=np.nan),
+        "infinite": calm.assign(value=infinite),
+        "nulls": calm.assign(value=infinite.where(np.isfinite(infinite))),
+        "reset": calm.assign(value=np.arange(n) % 500 * 3.0),
+        "irregular": calm.assign(at=calm["at"] + pd.to_timedelta(np.arange(n) * 7919 % 1800, unit="s")),
+        "twice": pd.concat([calm, calm.iloc[40:60]]),
+        "one": calm.head(1),
+    }
+    rows = [part.assign(scope=f"service:{name}") for name, part in odd.items()]
+    every = pd.DataFrame(
+        [(i, name) for i in incidents["incident_id"] for name in odd], columns=["incident_id", "service"]
+    )
+    found = monitors.judge(pd.concat([series, *rows]), incidents, pd.concat([services, every]))
+    table = found.table.set_index("service")
+    assert "one" not in table.index
+    still = table.loc[["constant", "zeros", "null"]]
+    assert (still[["n_alerts", "n_wolf", "n_told"]] == 0).all(axis=None)
+    assert still["saved_min"].isna().all()
+    alike = ["n_told", "n_silent", "n_alerts", "n_wolf"]
+    assert table.loc["infinite", alike].tolist() == table.loc["nulls", alike].tolist()
+    told = table["n_told"] > 0
+    assert table.loc[~told, "saved_min"].isna().all()
+    assert np.isfinite(table["wolf_per_year"]).all()
+    assert table.loc["irregular", "years"] == pytest.approx(table.loc["a", "years"], rel=0.01)

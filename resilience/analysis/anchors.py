@@ -61,7 +61,7 @@ class _Event:
 def of_incidents(
     incidents: pd.DataFrame,
     incident_services: pd.DataFrame,
-    series: pd.DataFrame,
+    series: pd.DataFrame | movement.Recorded,
     *,
     sigmas: float = SIGMAS,
     executor: Executor | None = None,
@@ -89,7 +89,7 @@ def of_incidents(
 def of_experiments(
     experiments: pd.DataFrame,
     targets: pd.DataFrame,
-    series: pd.DataFrame,
+    series: pd.DataFrame | movement.Recorded,
     *,
     sigmas: float = SIGMAS,
     executor: Executor | None = None,
@@ -114,7 +114,7 @@ def of_experiments(
 def _anchors(
     events: pd.DataFrame,
     key: list[str],
-    series: pd.DataFrame,
+    series: pd.DataFrame | movement.Recorded,
     back: int,
     sigmas: float,
     executor: Executor | None,
@@ -136,20 +136,18 @@ def _anchors(
     return Anchors(table, _typed(pd.DataFrame(moves, columns=[*key, *each])), _text(table))
 
 
-def _by_service(series: pd.DataFrame) -> dict[str, list[tuple[tuple[str, str], movement.Part]]]:
+def _by_service(series: pd.DataFrame | movement.Recorded) -> dict[str, movement.Recorded]:
     """Series by the service that their scope names; every interval on its own."""
-    found: dict[str, list[tuple[tuple[str, str], movement.Part]]] = {}
-    for _, rows in series.groupby("interval_s", sort=True):
-        keys, parts = movement.split(rows)
-        for metric, scope, part in zip(keys["metric"], keys["scope"], parts, strict=True):
-            service = movement.service_of(scope)
-            if service is not None:
-                found.setdefault(service, []).append(((metric, scope), part))
+    found: dict[str, movement.Recorded] = {}
+    for (metric, scope), part in movement.recorded(series):
+        service = movement.service_of(scope)
+        if service is not None:
+            found.setdefault(service, []).append(((metric, scope), part))
     return found
 
 
 def _events(
-    events: pd.DataFrame, by_service: dict[str, list[tuple[tuple[str, str], movement.Part]]], back: int
+    events: pd.DataFrame, by_service: dict[str, movement.Recorded], back: int
 ) -> Iterator[_Event | None]:
     """What there is to search for each row: of each metric and scope the shortest interval that was recorded then."""
     hour = BACK_H * baseline.HOUR_US

@@ -38,6 +38,10 @@ def microseconds(at: object) -> np.ndarray:
     """UTC microseconds of `at`: aware datetimes, or naive ones, which are taken as UTC. Raises InputError for nulls."""
     import pandas as pd
 
+    if isinstance(at, np.ndarray) and at.dtype.kind == "M":  # some thousand times per run: no index for each
+        if np.isnat(at).any():
+            raise InputError("A point has no time.", remedy="Remove points without a time, or give them one.")
+        return at.astype("datetime64[us]").view(np.int64)
     index = pd.DatetimeIndex(at)
     if index.hasnans:
         raise InputError("A point has no time.", remedy="Remove points without a time, or give them one.")
@@ -49,7 +53,10 @@ def values_of(values: object) -> np.ndarray:
     """`values` as floats, null where they are not finite: an infinity is a failed measurement, not a large value."""
     import pandas as pd
 
-    found = pd.to_numeric(pd.Series(values), errors="raise").to_numpy(dtype=float, na_value=np.nan)
+    if isinstance(values, np.ndarray) and values.dtype == np.float64:
+        found = values
+    else:
+        found = pd.to_numeric(pd.Series(values), errors="raise").to_numpy(dtype=float, na_value=np.nan)
     return np.where(np.isfinite(found), found, np.nan)
 
 
@@ -136,11 +143,16 @@ def _lagged(
 def middle(table: np.ndarray, least: int = 1) -> np.ndarray:
     """Median of each column without its nulls; null where fewer than `least` values are left."""
     ranked = np.sort(table, axis=0)  # nulls last
-    held = (~np.isnan(ranked)).sum(axis=0)
-    column = np.arange(table.shape[1])
-    low, high = np.maximum(held - 1, 0) // 2, np.minimum(held // 2, len(table) - 1)
-    found = (ranked[low, column] + ranked[high, column]) / 2
-    return np.where(held >= least, found, np.nan)
+    rows = len(table)
+    found: np.ndarray = (ranked[(rows - 1) // 2] + ranked[rows // 2]) / 2
+    column = np.flatnonzero(np.isnan(ranked[-1]))
+    if len(column):  # mostly the beginning of a series
+        some = ranked[:, column]
+        held = (~np.isnan(some)).sum(axis=0)
+        low, high = np.maximum(held - 1, 0) // 2, np.minimum(held // 2, rows - 1)
+        place = np.arange(len(column))
+        found[column] = np.where(held >= least, (some[low, place] + some[high, place]) / 2, np.nan)
+    return found if rows >= least else np.full(table.shape[1], np.nan)
 
 
 def _level(cut: Blocks) -> np.ndarray:
@@ -149,9 +161,9 @@ def _level(cut: Blocks) -> np.ndarray:
     by_day = _medians(cut.median, cut.day, days) if days < len(cut.median) else cut.median
     of_day = _lagged(by_day, 1, DAYS, 1)
     level = of_day[cut.day]
-    for block in np.flatnonzero(cut.day == 0):
-        known = cut.median[:block][~np.isnan(cut.median[:block])]
-        level[block] = np.median(known) if len(known) >= MIN_BLOCKS else np.nan
+    first = int(np.searchsorted(cut.day, 0, side="right"))
+    before = np.where(np.tri(first, k=-1, dtype=bool), cut.median[:first], np.nan)
+    level[:first] = middle(before.T, MIN_BLOCKS)
     return level
 
 

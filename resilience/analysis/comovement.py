@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError, RefusedError
-from . import baseline, movement
+from . import baseline, grid, movement
 
 LAGS_H = 6
 AROUND_WEEKS = 4
@@ -27,12 +27,15 @@ SHARED = 0.15  # a factor that this share of all services takes part in is a com
 def residuals(series: pd.DataFrame, metric: str, zone: str) -> tuple[list[str], np.ndarray]:
     """Services in order of name and their white residuals (services, hours); unknown hours are 0.
 
-    Raises InputError where `metric` has no hourly series of services, RefusedError where there are too few.
+    Raises InputError where `metric` has no hourly series of services, RefusedError where there are too few, where two
+    points share an hour, or where a running count was never turned into a rate.
     """
     rows = series[(series["metric"] == metric) & (series["interval_s"] == 3600)]
     keys, parts = movement.split(rows) if len(rows) else (pd.DataFrame({"scope": []}), [])
     found = [(movement.service_of(scope), part) for scope, part in zip(keys["scope"], parts, strict=True)]
     by_name = {name: part for name, part in found if name is not None}
+    chosen = rows.groupby("scope")["rollup"].min()  # the one that `split` takes
+    rollups = {movement.service_of(str(scope)): str(rollup) for scope, rollup in chosen.items()}
     if not by_name:
         raise InputError(
             f"There is no hourly series of {metric} whose scope names a service.",
@@ -50,7 +53,14 @@ def residuals(series: pd.DataFrame, metric: str, zone: str) -> tuple[list[str], 
     table = np.full((len(by_name), hours), np.nan)
     for row, name in enumerate(sorted(by_name)):
         time, value, _ = by_name[name]
-        table[row, time // baseline.HOUR_US - first] = value
+        hour = time // baseline.HOUR_US - first
+        if (twice := int((np.diff(hour) == 0).sum())) > 0:
+            raise RefusedError(
+                f"{metric} of {name}: {twice} point(s) stand twice in the same hour.",
+                remedy="Keep one source of each series.",
+            )
+        grid.refuse_counter(metric, rollups[name], name, value)
+        table[row, hour] = value
     held = (table > 0).mean(axis=1) >= MIN_COVERAGE
     if held.sum() < 3:
         raise RefusedError(
@@ -58,8 +68,8 @@ def residuals(series: pd.DataFrame, metric: str, zone: str) -> tuple[list[str], 
             remedy="Choose a metric that is recorded more often.",
         )
     names = [name for name, keep in zip(sorted(by_name), held, strict=True) if keep]
-    hour = (np.arange(hours) + first) * baseline.HOUR_US
-    return names, white(deseasoned(table[held], _local_hours(hour, zone)))
+    local = _local_hours((np.arange(hours) + first) * baseline.HOUR_US, zone)
+    return names, white(deseasoned(table[held], local))
 
 
 def _local_hours(at: np.ndarray, zone: str) -> np.ndarray:
@@ -84,9 +94,9 @@ def deseasoned(table: np.ndarray, slot: np.ndarray) -> np.ndarray:
     first = int(slot.min())
     week, hour = (slot - first) // 168, (slot - first) % 168
     weeks = int(week.max()) + 1
-    grid = np.full((len(table), weeks + 2 * AROUND_WEEKS, 168), np.nan)
-    grid[:, week + AROUND_WEEKS, hour] = log
-    near = np.lib.stride_tricks.sliding_window_view(grid, 2 * AROUND_WEEKS + 1, axis=1)
+    by_week = np.full((len(table), weeks + 2 * AROUND_WEEKS, 168), np.nan)
+    by_week[:, week + AROUND_WEEKS, hour] = log
+    near = np.lib.stride_tricks.sliding_window_view(by_week, 2 * AROUND_WEEKS + 1, axis=1)
     found = np.empty_like(log)
     for row in range(len(table)):  # one service at a time: a window is nine times the series
         ranked = near[row].reshape(-1, 2 * AROUND_WEEKS + 1)

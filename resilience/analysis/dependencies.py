@@ -87,7 +87,8 @@ def candidates(
     null the same after blocks of two weeks are permuted (`seed`), and Benjamini-Hochberg holds the share of false ones at
     `q`. `incident_services` (rows of that table; drills left out, linked incidents once) adds pairs that incidents name
     together more often than chance (hypergeometric, at `q_incidents`). What a third service explains is left out.
-    Raises InputError where the metric is absent, RefusedError with fewer than three services or eight weeks of hours.
+    Raises InputError where the metric is absent, RefusedError with fewer than three services or eight weeks of hours, where
+    two points share an hour, or for a running count.
     """
     if not 0 < q < 1 or not 0 < q_incidents < 1:
         raise InputError("The share of false candidates lies between 0 and 1.", remedy="0.05 is usual.")

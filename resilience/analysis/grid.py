@@ -114,7 +114,7 @@ def read(
         points, intervals = points + last - first, intervals + len(grids[-1].value)
     rollup = str(shared["rollup"])
     for grid in grids:
-        _refuse_counter(metric, rollup, grid)
+        refuse_counter(metric, rollup, grid.scope, grid.value)
     unit = "" if pd.isna(shared["unit"]) else str(shared["unit"])
     return Series(metric, sorted(grids, key=lambda g: g.scope), step, rollup, unit)
 
@@ -131,7 +131,7 @@ def of_points(
 ) -> Grid:
     """The grid of one scope from its times (UTC microseconds, ascending) and values; refusals as `read` one by one."""
     found = _one(scope, at, value, step_us, _by_scope(exclude)(scope), metric, irregular=True)
-    _refuse_counter(metric, rollup, found)
+    refuse_counter(metric, rollup, scope, found.value)
     return found
 
 
@@ -213,14 +213,17 @@ def _one(
     return Grid(name, int(at[0]), step, full, _ranges(spans, int(at[0]), step, length))
 
 
-def _refuse_counter(metric: str, rollup: str, grid: Grid) -> None:
-    """A cumulative counter: it rises nearly always, and falls to nearly nothing where it was reset."""
+def refuse_counter(metric: str, rollup: str, scope: str, values: np.ndarray) -> None:
+    """Raises RefusedError for a cumulative counter: it rises nearly always, and falls to nearly nothing where it was reset.
+
+    What was summed or counted per interval is none, whatever it looks like.
+    """
     if rollup in ("sum", "count"):
         return
-    begin = grid.value[: _PREFIX + 1]
-    if (begin[1:] < begin[:-1]).sum() > FALLS * len(grid.value):  # no need to look further
+    begin = values[: _PREFIX + 1]
+    if (begin[1:] < begin[:-1]).sum() > FALLS * len(values):  # no need to look further
         return
-    value = grid.value[~np.isnan(grid.value)]
+    value = values[~np.isnan(values)]
     if len(value) < 48:
         return
     change = np.diff(value)
@@ -230,7 +233,7 @@ def _refuse_counter(metric: str, rollup: str, grid: Grid) -> None:
     resets = falls & (value[1:] <= 0.1 * value[:-1])
     if falls.sum() == resets.sum() and (change > 0).mean() > 0.8:
         raise RefusedError(
-            f"{metric} on {grid.scope} only rises, and falls to nothing {int(resets.sum())} time(s): a running count.",
+            f"{metric} on {scope} only rises, and falls to nothing {int(resets.sum())} time(s): a running count.",
             remedy="Take its rate where it comes from, e.g. as_count() or per_second() in Datadog.",
         )
 

@@ -40,7 +40,7 @@ class _Work:
 
 
 def judge(
-    series: pd.DataFrame,
+    series: pd.DataFrame | movement.Recorded,
     incidents: pd.DataFrame,
     incident_services: pd.DataFrame,
     *,
@@ -121,18 +121,14 @@ def _spans(incidents: pd.DataFrame, incident_services: pd.DataFrame) -> dict[str
     }
 
 
-def _longest(series: pd.DataFrame) -> dict[tuple[str, str], movement.Part]:
+def _longest(series: pd.DataFrame | movement.Recorded) -> dict[tuple[str, str], movement.Part]:
     """Of each metric and scope the interval that was recorded over the longest time, of eight weeks at least."""
     found: dict[tuple[str, str], movement.Part] = {}
-    for _, rows in series.groupby("interval_s", sort=True):
-        keys, parts = movement.split(rows)
-        for metric, scope, part in zip(keys["metric"], keys["scope"], parts, strict=True):
-            recorded = len(part[0]) * part[2]  # a few hours here and there are no monitor
-            other = found.get((metric, scope))
-            if recorded >= MIN_DAYS * baseline.DAY_US and (
-                other is None or recorded > len(other[0]) * other[2]
-            ):
-                found[metric, scope] = part
+    for name, part in movement.recorded(series):
+        held = len(part[0]) * part[2]  # a few hours here and there are no monitor
+        other = found.get(name)
+        if held >= MIN_DAYS * baseline.DAY_US and (other is None or held > len(other[0]) * other[2]):
+            found[name] = part
     return found
 
 

@@ -26,6 +26,7 @@ MIN_WINDOWS = 3  # fault-free windows that a series must have to be judged at al
 
 Span = tuple[pd.Timestamp, pd.Timestamp]
 Part = tuple[np.ndarray, np.ndarray, int]  # times in microseconds, values, interval in microseconds
+Recorded = list[tuple[tuple[str, str], Part]]  # metric and scope, and what was recorded of it at one interval
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,18 @@ def split(series: pd.DataFrame) -> tuple[pd.DataFrame, list[Part]]:
     keys = pd.DataFrame({"metric": metrics[metric[starts]], "scope": scopes[scope[starts]]})
     spans = zip(starts, ends, strict=True)
     return keys, [(time[low:high], value[low:high], int(interval[low])) for low, high in spans]
+
+
+def recorded(series: pd.DataFrame | Recorded) -> Recorded:
+    """`series` as a list, from the shortest interval on, each in order of metric and scope."""
+    if not isinstance(series, pd.DataFrame):
+        return series
+    found: Recorded = []
+    for _, rows in series.groupby("interval_s", sort=True):
+        keys, parts = split(rows)
+        names = zip(keys["metric"], keys["scope"], strict=True)
+        found += zip(names, parts, strict=True)
+    return found
 
 
 def _is_span(given: object) -> bool:

@@ -155,7 +155,11 @@ def _deviation(value: np.ndarray, cut: baseline.Blocks) -> np.ndarray:
     sums = np.zeros((len(measures), len(cut.median)))
     for rows, blocks, of, starts in pieces:
         for squares, measure in zip(sums, measures, strict=True):
-            squares[cut.of[rows][starts]] = np.add.reduceat(_squared(measure, rows, blocks, of), starts)
+            each = _squared(measure, rows, blocks, of)
+            if starts is None:
+                squares[blocks] = each
+            else:
+                squares[cut.of[rows][starts]] = np.add.reduceat(each, starts)
     total, number = np.zeros(len(value)), np.zeros(len(value))
     for squares, measure in zip(sums, measures, strict=True):
         count = np.bincount(cut.of, weights=measure.held, minlength=len(squares))
@@ -192,20 +196,26 @@ def _measures(value: np.ndarray, cut: baseline.Blocks) -> list[_Measure]:
     return found
 
 
-def _squared(measure: _Measure, rows: slice, blocks: slice, of: np.ndarray) -> np.ndarray:
+def _squared(measure: _Measure, rows: slice, blocks: slice, of: np.ndarray | slice) -> np.ndarray:
     off = measure.table[rows] - measure.base[blocks][of]
     if measure.held is not None:
         off[~measure.held[rows]] = 0.0
     return np.multiply(off, off, out=off)
 
 
-def _pieces(cut: baseline.Blocks) -> list[tuple[slice, slice, np.ndarray, np.ndarray]]:
-    """Some blocks at a time: their points, the blocks, the block of each point counted from there, and where each begins."""
+def _pieces(cut: baseline.Blocks) -> list[tuple[slice, slice, np.ndarray | slice, np.ndarray | None]]:
+    """Some blocks at a time: their points, the blocks, the block of each point counted from there, and where each begins.
+
+    Where every block is one point, nothing has to be looked up or added: the third is all of them, the last None.
+    """
+    if len(cut.median) == len(cut.of):
+        spans = [slice(low, min(low + PIECE, len(cut.of))) for low in range(0, len(cut.of), PIECE)]
+        return [(span, span, slice(None), None) for span in spans]
     starts = np.flatnonzero(np.r_[True, np.diff(cut.of) != 0])
     firsts = starts[
         np.unique(np.searchsorted(starts, np.arange(0, len(cut.of), PIECE)).clip(max=len(starts) - 1))
     ]
-    found = []
+    found: list[tuple[slice, slice, np.ndarray | slice, np.ndarray | None]] = []
     for low, high in pairwise([*firsts.tolist(), len(cut.of)]):
         of = cut.of[low:high]
         begin = starts[np.searchsorted(starts, low) : np.searchsorted(starts, high)] - low
@@ -229,12 +239,20 @@ def _usual(sums: np.ndarray, numbers: np.ndarray, weekly: np.ndarray) -> np.ndar
 
 def _trailing(sums: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """Mean over the blocks of eight weeks before each block; null with fewer than 50 points."""
-    count = len(sums)
-    total, number = np.r_[0.0, np.cumsum(sums)], np.r_[0.0, np.cumsum(numbers)]
-    first = np.maximum(np.arange(count) - MEMORY_BLOCKS, 0)
-    known = number[:count] - number[first]
-    mean = np.maximum(total[:count] - total[first], 0.0) / np.maximum(known, 1)
-    return np.where(known >= MIN_POINTS, mean, np.nan)
+    total, known = _before(sums), _before(numbers)
+    mean = np.maximum(total, 0.0)
+    mean /= np.maximum(known, 1)
+    mean[known < MIN_POINTS] = np.nan
+    return mean
+
+
+def _before(values: np.ndarray) -> np.ndarray:
+    """Sum of the eight weeks of blocks before each block."""
+    total = np.zeros(len(values))
+    np.cumsum(values[:-1], out=total[1:])
+    late = total[MEMORY_BLOCKS:] - total[:-MEMORY_BLOCKS]
+    total[MEMORY_BLOCKS:] = late
+    return total
 
 
 def _novel(score: np.ndarray, window: int) -> np.ndarray:

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from .steady_state import MIN_COVERAGE
+from .steady_state import MIN_COVERAGE, STATISTICS
 
-STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {
-    "mean": np.mean,
-    "median": np.median,
-    "min": np.min,
-    "max": np.max,
-    "sum": np.sum,
-}
 INSIDE, OUTSIDE, NO_DATA = 0, 1, 2
 """Exit codes of `resilience probe`: missing data is never steady."""
 

@@ -15,7 +15,7 @@ VERDICTS = ("held", "deviated", "inconclusive")
 WINDOWS = ("before", "during", "after")
 MIN_COVERAGE = 0.8  # share of a window's intervals that must hold a value before the window says anything
 
-_STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {
+STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {
     "mean": np.mean,
     "median": np.median,
     "min": np.min,
@@ -91,7 +91,7 @@ def _measured(
         known = inside[~np.isnan(inside)]
         expected = max(len(inside), int((end - start) / interval) - 1, 1)
         enough = len(known) >= (expected if statistic == "sum" else MIN_COVERAGE * expected)
-        value = float(_STATISTICS[statistic](known)) if enough and len(known) else float("nan")
+        value = float(STATISTICS[statistic](known)) if enough and len(known) else float("nan")
         found.append((value, len(known), expected))
     return found
 

@@ -58,6 +58,8 @@ def limits(
         end = rows["at"].iloc[-1]
         rows = rows[rows["at"] >= end - pd.Timedelta(weeks=WEEKS)]
         rows = rows[~_inside(rows["at"], rows["interval_s"].iloc[0], spans)]
+        if rows.empty:
+            continue
         found = _baseline(rows, at, zone, known[1])
         if found is not None:
             parts.append((known, metric, scope, rows, found))

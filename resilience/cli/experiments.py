@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("metric")
 @click.argument("scope")
 @click.option(
-    "--statistic", default="mean", show_default=True, help="mean, median, min, max or sum of the points."
+    "--statistic", default="mean", show_default=True, help="mean, median, min, max, sum or p95 of the points."
 )
 @click.option("--minutes", default=20.0, show_default=True, help="Over the minutes before --at.")
 @click.option("--low", type=float, help="Lowest value that is steady.")

@@ -13,7 +13,7 @@ import ipykernel.kernelapp
 
 from .. import schema, views  # noqa: F401
 from ..analysis import capacity, causes, gameday, times  # noqa: F401
-from . import cause_panels, gameday_panels, history_panels, ledger_panels, time_panels  # noqa: F401
+from . import capacity_panels, cause_panels, gameday_panels, history_panels, ledger_panels, time_panels  # noqa: F401
 from .figures import theme
 
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # it would print advice about debuggers
