@@ -132,7 +132,7 @@ NOT_RUN = "[ ]:"
 IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
 _SHOWN = """() => {
   const all = (query) => [...document.querySelectorAll(".jp-NotebookPanel " + query)];
-  const plotted = all('.jp-OutputArea-output[data-mime-type="application/vnd.plotly.v1+json"]');
+  const plotted = all('.jp-OutputArea-output:is(.jp-RenderedPlotly, [data-mime-type="application/vnd.plotly.v1+json"])');
   return {
     prompts: all(".jp-CodeCell .jp-InputArea-prompt").map((p) => p.textContent),
     plots: plotted.length,
