@@ -64,6 +64,14 @@ def test_the_backlog_of_experiment_four_is_about_80000(demo: Path) -> None:
     assert "held 1 of 1, at 67 messages/s, production" in four["fallback"]
 
 
+def test_the_sample_is_read_whole(demo: Path) -> None:
+    """Every deployment that it wrote is in the store, and the page tells of those before incidents."""
+    planted = truth(demo)["planted"]["deployments"]
+    assert len(Store(demo / "data/store").load("deployments")) == planted > 0
+    page = (demo / "reports/failure-classes/report.html").read_text(encoding="utf-8")
+    assert "no record of deployments" not in page
+
+
 def test_a_second_demo_changes_no_byte(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, versions = contents(demo / "reports"), Store(demo / "data/store").versions()
     monkeypatch.chdir(demo)

@@ -13,7 +13,15 @@ import ipykernel.kernelapp
 
 from .. import schema, views  # noqa: F401
 from ..analysis import capacity, causes, gameday, times  # noqa: F401
-from . import capacity_panels, cause_panels, gameday_panels, history_panels, ledger_panels, time_panels  # noqa: F401
+from . import (  # noqa: F401
+    capacity_panels,
+    cause_panels,
+    gameday_panels,
+    history_panels,
+    ledger_panels,
+    plan_panels,
+    time_panels,
+)
 from .figures import theme
 
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # it would print advice about debuggers
