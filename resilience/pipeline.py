@@ -7,7 +7,7 @@ no other table.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,9 +26,9 @@ from .sources import (
     gamedays,
     graph,
     labels,
+    recognise,
     reports,
     series,
-    series_mapping,
     trackers,
 )
 from .sources.problems import problem
@@ -79,7 +79,7 @@ def ingest(
     for path in paths:
         anchor = _anchor(path, base)
         before = sum(map(len, found.values()))
-        for what, file in _sort(path, mapping, kind):
+        for what, file in recognise.files(path, mapping, kind):
             found[what].append((file, anchor))
         if sum(map(len, found.values())) == before:
             raise InputError(
@@ -113,51 +113,6 @@ def _anchor(path: Path, base: Path | None) -> Path:
 
 def _relative(path: Path, base: Path | None) -> str:
     return path.resolve().relative_to(_anchor(path, base)).as_posix()
-
-
-def _sort(path: Path, mapping: Path | None, forced: str | None) -> Iterator[tuple[str, Path]]:
-    """Every file under `path` with its kind; a folder of reports stays one, so that its ids are unique."""
-    if not path.exists():
-        raise InputError("There is no such file or folder.", where=str(path), remedy="Check the path.")
-    if path.is_file():
-        yield _kind(path, mapping, forced), path
-        return
-    files = (p for p in sorted(path.rglob("*")) if p.is_file())
-    kinds = [
-        (_kind(f, mapping, forced), f)
-        for f in files
-        if not any(part.startswith(".") for part in f.relative_to(path).parts)
-    ]
-    if any(kind == "report" for kind, _ in kinds):
-        yield "report", path
-    for kind, file in kinds:
-        if kind == "csv" and mapping is None and not series_mapping.beside(file):
-            yield "table", file
-        elif kind not in ("report", "settings"):
-            yield kind, file
-
-
-def _kind(file: Path, mapping: Path | None, forced: str | None) -> str:
-    if file.name in ("gameday.yml", "gameday.yaml"):
-        return "gameday"
-    if file.name in reports.PLANNED:
-        return "settings"
-    if file.name in calendar.NAMES:
-        return "calendar"
-    if file.name == dependency_verdicts.NAME and file.parent.name == dependency_verdicts.FOLDER:
-        return "verdicts"
-    if file.name == "root_cause.csv":
-        return "labels"
-    if file.parent.name == graph.FOLDER and file.suffix in graph.SUFFIXES:
-        return "graph"
-    if file.suffix in (".csv", ".json"):
-        described = file.suffix == ".csv" and (mapping is not None or series_mapping.beside(file))
-        if forced or (not described and trackers.recognise(file)):
-            return "tracker"
-        if file.suffix == ".csv" and not described and deployments.recognise(file):
-            return "deployments"
-        return file.suffix[1:]
-    return "settings" if file.suffix in (".yml", ".yaml", ".parquet") else "report"
 
 
 class _Run:

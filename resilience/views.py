@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,18 @@ from .errors import InputError
 from .kept import kept
 from .store import Store
 
+if TYPE_CHECKING:
+    from .analysis.headroom import Headroom
+    from .analysis.safe_hours import SafeHours
+
 _FINE_S = 300  # longest interval, in seconds, whose series can anchor an incident
 REQUESTS = "trace.http.request.hits"
+LATENCY = "trace.http.request.duration.p95"
 _REPORT_TABLES = {
     "failure_classes": ("incidents", "incident_links", "incident_factors", "labels", "deployments", "corrections"),
     "time_to_restore": (
         "incidents", "incident_links", "incident_messages", "incident_quality", "gamedays", "experiments",
-        "experiment_events", "corrections",
+        "experiment_events", "timeline", "corrections",
     ),
     "next_experiments": (
         "incidents",
@@ -63,7 +68,10 @@ def table(store: Store, name: str, **chosen: Any) -> pd.DataFrame:
 
 def merged(store: Store) -> linking.Merged:
     """One row per real incident, whoever told it, and for each field of a linked one the source that won it."""
-    return linking.merge(table(store, "incidents"), store.load("incident_links"))
+    found = store.once(
+        "merged", lambda: linking.merge(table(store, "incidents"), store.load("incident_links"))
+    )
+    return linking.Merged(found.incidents.copy(deep=False), found.fields.copy(deep=False))
 
 
 def incidents(store: Store, *, kind: str | None, by: str | None = None) -> pd.DataFrame:
@@ -100,13 +108,73 @@ def traffic(store: Store, metric: str | None = None) -> tuple[str, float] | None
     return None if intervals.empty else (str(name), float(intervals.max()))
 
 
-def left_out(store: Store, before: pd.Timestamp | None = None) -> calendar.LeftOut:
-    """What was no ordinary week: by the calendar, and incidents and experiments that began before `before`."""
+def hourly(store: Store, metric: str) -> float:
+    """The interval, an hour at most, that `metric` is profiled at, seconds; an hour where it has none."""
+    usual = traffic(store, metric)
+    return usual[1] if usual else 3600.0
+
+
+def left_out(
+    store: Store, before: pd.Timestamp | None = None, kinds: Collection[str] = calendar.UNLIKE
+) -> calendar.LeftOut:
+    """What was no ordinary week: `kinds` of the calendar, and incidents and experiments that began before `before`."""
     real, ran = incidents(store, kind="real"), table(store, "experiments")
     ran = ran.merge(table(store, "experiment_targets"), on=["gameday_id", "experiment_key"])
     if before is not None:
         real, ran = real[~(real["started_at"] >= before)], ran[~(ran["fault_started_at"] >= before)]
-    return calendar.unlike(table(store, "calendar"), real, ran)
+    return calendar.unlike(table(store, "calendar"), real, ran, kinds)
+
+
+def headroom(store: Store, load: pd.DataFrame, metric: str, objective: str, zone: str) -> Headroom:
+    """What each scope of `load` (rows of `metric`) carries within `objective`: 'METRIC < 0.8', 'METRIC < 1.5x' or '1.5x'.
+
+    Where it names no metric it is Datadog's p95 of requests. Sales count, as they show what is carried; enlarged capacity,
+    incidents and experiments do not. Empty where there is no series of the response at the interval of `load`.
+    """
+    from .analysis import headroom as analysis
+
+    named, goal = analysis.objective(objective)
+    response = named or LATENCY
+    rows = table(store, "series", where={"metric": [response]})
+    rows = rows[rows["interval_s"] == load["interval_s"].iloc[0]].reset_index(drop=True)
+    if rows.empty:
+        return analysis.unknown(response)
+    spans = left_out(store, load["at"].max(), kinds=("enlarged",)).spans
+    return analysis.headroom(
+        load, rows, zone, load_metric=metric, response_metric=response, exclude=spans, **goal
+    )
+
+
+def critical(store: Store, load: pd.DataFrame, n: int = 12) -> list[str]:
+    """The `n` services that matter most: by criticality where the graph states it, then by mean load."""
+    from .analysis.movement import service_of
+
+    mean = load.groupby("scope")["value"].mean()
+    mean = mean.groupby([service_of(str(scope)) or str(scope) for scope in mean.index]).sum()
+    rank = table(store, "services").set_index("service")["criticality"]
+    order = pd.DataFrame({"load": mean, "criticality": rank.reindex(mean.index)})
+    order = order.sort_values(["criticality", "load"], ascending=[True, False], na_position="last")
+    return list(order.index[:n])
+
+
+def safe_hours(
+    store: Store,
+    load: pd.DataFrame,
+    metric: str,
+    zone: str,
+    targets: Iterable[str],
+    minutes: float,
+    days: int,
+) -> SafeHours:
+    """Windows for a fault on each of `targets` in the `days` after the last point of `load`."""
+    from .analysis import safe_hours as analysis
+
+    start = load["at"].max()
+    return analysis.safe_hours(
+        load, table(store, "calendar"), zone=zone, metric=metric, targets=list(targets), minutes=minutes,
+        between=(start, start + pd.Timedelta(days=days)), incidents=incidents(store, kind="real"),
+        slo_history=table(store, "slo_history"), exclude=left_out(store, start).spans,
+    )  # fmt: skip
 
 
 def onsets(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
@@ -338,8 +406,8 @@ def classes(store: Store) -> pd.DataFrame:
     """Real incidents with `failure_class`, the likeliest or `unknown`: incident_id, started_at, detected_at, services."""
     rows = incidents(store, kind="real")
     columns = ["incident_id", "started_at", "detected_at", "services", "failure_class"]
-    found = classified(store, rows, labels(store))[0][["incident_id", "failure_class"]]
-    return rows.merge(found, on="incident_id")[columns]
+    found = store.once("classes", lambda: classified(store, rows, labels(store))[0])
+    return rows.merge(found[["incident_id", "failure_class"]], on="incident_id")[columns]
 
 
 def classified(store: Store, rows: pd.DataFrame, given: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -381,5 +449,10 @@ def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) ->
             list(schema.key("series")), ignore_index=True
         )
     if notebook == "capacity":
-        tables["series"] = series_at(store, str(parameters["metric"]), float(parameters["interval_s"]))
+        from .analysis import headroom as carried
+
+        metric = str(parameters["metric"])
+        response = carried.objective(str(parameters.get("objective", "1.5x")))[0] or LATENCY
+        rows = table(store, "series", where={"metric": sorted({metric, response})})
+        tables["series"] = rows[rows["interval_s"] == hourly(store, metric)].reset_index(drop=True)
     return tables

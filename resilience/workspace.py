@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo, available_timezones
 from .errors import InputError
 
 CONFIG = "resilience.yml"
-INPUTS = ("data/incidents", "data/series", "data/gamedays", "data/labels", "data/graph")
+INPUTS = tuple(
+    f"data/{name}" for name in ("incidents", "series", "gamedays", "labels", "graph", "deployments")
+)
 CALENDAR = "data/calendar.yml"
 
 _CONFIG_TEXT = """\
@@ -32,6 +34,7 @@ _README = """\
 - `data/gamedays/<id>/gameday.yml`  one file per GameDay
 - `data/labels/root_cause.csv`      human answers to "what was the cause?"
 - `data/graph/`      who calls whom: CSV, traces, Kubernetes or Compose files
+- `data/deployments/`  what was deployed when: CSV, by hand or exported
 - `data/calendar.yml`               freezes, sales, holidays, support hours: when not to experiment
 - `data/corrections.yml`            values you correct, incidents you link or unlink
 - `notebooks/`       open them with `jupyter lab`; a change here is used by `resilience render`

@@ -297,30 +297,6 @@ def test_profile_scales_with_the_unit(values: list[float], factor: float) -> Non
         assert np.allclose(one[column] * factor, other[column], rtol=1e-9, equal_nan=True)
 
 
-def test_growth_of_a_planted_tenth() -> None:
-    weeks = np.repeat(np.r_[np.full(52, 100.0), np.full(20, 110.0)], 168)
-    found = capacity.growth(series(weeks), "UTC", metric="hits")
-    row = found.table.iloc[0]
-    assert row["n_weeks"] == 20
-    assert row[["growth_pct", "low_pct", "high_pct"]].tolist() == pytest.approx([10, 10, 10])
-    assert pd.isna(row["reason"])
-    assert "+10 %" in found.text
-
-
-def test_growth_is_not_measurable_within_a_year_or_from_zero() -> None:
-    for values in (np.ones(168 * 40), np.zeros(168 * 80)):
-        found = capacity.growth(series(values), "UTC", metric="hits")
-        assert np.isnan(found.table["growth_pct"].iloc[0])
-        assert "8 are needed" in found.table["reason"].iloc[0]
-        assert "not measurable" in found.text
-
-
-def test_growth_passes_over_weeks_with_gaps() -> None:
-    values = np.repeat(np.r_[np.full(52, 100.0), np.full(20, 110.0)], 168)
-    values[60 * 168 : 60 * 168 + 50] = np.nan
-    assert capacity.growth(series(values), "UTC", metric="hits").table["n_weeks"].tolist() == [19]
-
-
 def test_real_traffic_peaks_in_the_commute(shared_data: Path) -> None:
     rows = pd.read_csv(shared_data / "traffic" / "bike_sharing_dataset_clean.csv", parse_dates=["date_time"])
     start = rows["date_time"].iloc[0].tz_localize("UTC")
@@ -332,7 +308,6 @@ def test_real_traffic_peaks_in_the_commute(shared_data: Path) -> None:
     assert set(
         weekday.assign(h=weekday["hour_of_week"] % 24).groupby("h")["p50"].median().nlargest(2).index
     ) <= {8, 17, 18}
-    growth = capacity.growth(
-        series(rows["users"].to_numpy(), start=start, scope="city"), "UTC", metric="hits"
-    )
-    assert 50 < growth.table["growth_pct"].iloc[0] < 100
+    rides = series(rows["users"].to_numpy(), start=start, scope="city")
+    growth = capacity.exhaustion(rides, "UTC", metric="hits", limits={}).table.iloc[0]
+    assert 50 < growth["growth_pct"] < 100

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
@@ -97,6 +98,20 @@ def test_reading_verbs_print_tables_json_and_csv(space: Path) -> None:
     assert "no trace.http.request.hits at 3600 s" in run("capacity", code=2).output
     elsewhere = str(space / "data/store")
     assert json.loads(run("status", "--store", elsewhere, "--format", "json").output)[0]["rows"] == 1
+
+
+def test_status_names_the_clock_of_each_table_and_how_old_its_newest_row_is(space: Path) -> None:
+    store = Store(space / "data/store")
+    found = json.loads(run("status", "--now", "2030-01-01T00:00Z", "--format", "json").output)
+    assert {row["table"]: row["rows"] for row in found} == {t: len(store.load(t)) for t in store.versions()}
+    clocks = {row["table"]: row["clock"] for row in found}
+    assert (clocks["incidents"], clocks["timeline"], clocks["actions"]) == ("started_at", "at", None)
+    newest = store.load("incidents")["started_at"].max()
+    row = next(row for row in found if row["table"] == "incidents")
+    assert row["last_utc"] == f"{newest:%Y-%m-%d %H:%M}"
+    assert row["age_days"] == pytest.approx(
+        (pd.Timestamp("2030-01-01", tz="UTC") - newest) / pd.Timedelta(days=1)
+    )
 
 
 @pytest.mark.parametrize("wanted", ["../../x", "nowhere"])

@@ -66,10 +66,15 @@ def beside(incidents: pd.DataFrame, clock: str, timeline: pd.DataFrame | None = 
         if len(spans)
         else ""
     )
+    beside_each_other = (
+        f"Of {both} that can be held against each other, {len(off)} disagree by more than a minute."
+        if both
+        else "None can be held against each other."
+    )
     text = (
         f"{which.title}: {int(stated.notna().sum())} of {len(found)} reports state it (median {minutes(stated.median())}), "
-        f"{int(derived.notna().sum())} give both moments (median {minutes(derived.median())}){whole}. Of {both} that can be "
-        f"held against each other, {len(off)} disagree by more than a minute."
+        f"{int(derived.notna().sum())} give both moments (median {minutes(derived.median())}){whole}. "
+        f"{beside_each_other}"
     )
     return Agreement(pd.DataFrame(parts), off, which, text)
 

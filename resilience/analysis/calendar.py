@@ -32,19 +32,20 @@ def unlike(
     calendar: pd.DataFrame,
     incidents: pd.DataFrame | None = None,
     experiments: pd.DataFrame | None = None,
+    kinds: Collection[str] = UNLIKE,
 ) -> LeftOut:
-    """What is left out of an ordinary week: sales, holidays, enlargements, incidents and experiments.
+    """What is left out of an ordinary week: sales, holidays, enlargements (or `kinds` of these), incidents, experiments.
 
     `incidents`: rows of that table, each left out of the services it names, until its impact stopped. `experiments`: rows
     of that table with `service` (a row per target), left out while the fault lasted. What has no start, no end or no
     service cannot be left out, and is counted.
     """
     found: dict[str, list[Span]] = {}
-    dated = calendar[calendar["kind"].isin(UNLIKE) & calendar["starts_at"].notna()]
+    dated = calendar[calendar["kind"].isin(kinds) & calendar["starts_at"].notna()]
     for row in dated.itertuples():
         for service in _services(row.services) or {""}:
             found.setdefault(service, []).append((row.starts_at, row.ends_at))
-    says = [f"{n} {_named(kind, n)}" for kind in UNLIKE if (n := int((dated["kind"] == kind).sum()))]
+    says = [f"{n} {_named(kind, n)}" for kind in kinds if (n := int((dated["kind"] == kind).sum()))]
     cannot = []
     if incidents is not None:
         rows = incidents.assign(ends=incidents["mitigated_at"].fillna(incidents["resolved_at"]))
@@ -72,7 +73,7 @@ def unlike(
     )
     if cannot:
         text += f" {' and '.join(cannot)} without start, end or service could not be left out."
-    if dated.empty:
+    if dated.empty and "sale" in kinds:
         text += " No calendar names a sale or a holiday, so those count as ordinary."
     return LeftOut(found, text)
 

@@ -22,6 +22,7 @@ SERIAL = 0.15  # correlation of one incident with the next above which whole mon
 ANCHORED = 0.6  # share of either period whose start a series must show before starts are compared
 STRATA = ("severity", "detected_by")
 _MOST_OPEN = 0.1
+_WORDS = {"detected_by": "found by"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Claim:
     as a multiple of the one before, within strata; `interval` 95 %; `p_value` two-sided. `mde`: the smallest fall, as
     a share, that this many incidents show four times in five, over the 80 % interval of their spread. `table`: first
     the primary comparison, then exploratory ones, whose p-values are adjusted for their number. `text`: all of it in
-    sentences. `anchored`: whether durations start at what the series show instead of at the recorded start.
+    sentences, the verdict first. `anchored`: whether durations start where the series first moved.
     """
 
     verdict: str
@@ -276,7 +277,13 @@ def _table(
             one = permutation.by_rows(logs, late, flat, correlation=serial, draws=draws, seed=seed)
             if one is not None:
                 tests.append(one)
-                rows.append({"comparison": f"{name}: {level}", "role": "exploratory", **_figures(part, one)})
+                rows.append(
+                    {
+                        "comparison": f"{_WORDS.get(name, name)}: {level}",
+                        "role": "exploratory",
+                        **_figures(part, one),
+                    }
+                )
     adjusted = permutation.holm(np.array([t.p_value for t in tests]))
     for row, p in zip(rows, adjusted, strict=True):
         row |= {"p_adjusted": p, "verdict": "look here" if p < permutation.ALPHA else NOT_DISTINGUISHABLE}
@@ -318,26 +325,24 @@ def _claim(
 ) -> Claim:
     first = table.iloc[0]
     left = len(rows) - int(first["n_before"] + first["n_after"])
-    start = f"{clock.title} ({clock.definition}{', from the onset that the series show' if anchored else ''})"
+    start = f"{clock.title.lower()} ({clock.definition}{', from the onset that the series show' if anchored else ''})"
     says = []
     if test is None:
-        says.append(f"{start}: not measurable: {'; '.join(reasons)}.")
+        says.append(f"Not measurable: {start}: {'; '.join(reasons)}.")
         effect, interval, p, smallest = np.nan, NONE, np.nan, NONE
     else:
         effect, interval, p = float(first["effect"]), Interval(first["low"], first["high"]), test.p_value
         smallest = mde(test)
+        word = "Supported" if verdict == SUPPORTED else "Not distinguishable from chance"
         says.append(
-            f"{start} after: geometric mean {minutes(first['geomean_after_min'])} of {first['n_after']} against "
-            f"{minutes(first['geomean_before_min'])} of {first['n_before']} before; like for like {percent(effect)} "
-            f"(95 % interval {percent(interval.low)} to {percent(interval.high)}), {how}."
+            f"{word} ({f'p {p:.3f}' if p >= 0.001 else 'p < 0.001'}): {start}, like for like {percent(effect)} after "
+            f"(95 % interval {percent(interval.low)} to {percent(interval.high)}; {how}). Geometric mean "
+            f"{minutes(first['geomean_before_min'])} of {first['n_before']} before, "
+            f"{minutes(first['geomean_after_min'])} of {first['n_after']} after."
         )
-        chance = f"p {p:.3f}" if p >= 0.001 else "p < 0.001"
-        says.append("Supported" if verdict == SUPPORTED else "Not distinguishable from chance")
-        says[-1] += f" ({chance})."
         says.append(
             f"So many incidents show a fall of {smallest.low:.0%} to {smallest.high:.0%} or more four times in five; "
-            "a smaller "
-            "one would mostly go unseen."
+            "a smaller one would mostly go unseen."
         )
         looks = int((table["verdict"] == "look here").sum())
         if len(table) > 1:

@@ -28,7 +28,8 @@ class Placebo:
     cut by a tenth). `real`: the same of the date that was asked about, or null where none was. `cuts`: share of random
     dates that "cut" the mean by a tenth or more; `as_low`: share whose change is at least as low as the real one.
     `smallest`: the least fall, as a share, that so many incidents show four times in five (from, to). `claim`: what can
-    be said of the real date. `span`: first and last incident. `text`: all of it.
+    be said of the real date, from `window_days` either side as at the random ones. `span`: first and last incident.
+    `text`: what random dates do and where the real one lies among them; the verdict on it is the claim's.
     """
 
     dates: pd.DataFrame
@@ -182,27 +183,18 @@ def _text(
         f"{months} after)."
     ]
     if real is not None:
+        rose = real["change"] > 0
+        beside = float((found["change"] >= real["change"] - 1e-12).mean()) if rose else as_low
         says.append(
-            f"On the date asked about the mean went from {minutes(real['mean_before_min'])} ({int(real['n_before'])} "
-            "incidents) "
-            f"to {minutes(real['mean_after_min'])} ({int(real['n_after'])}), {real['change']:+.0%}; {as_low:.0%} of "
-            "random dates the change is that or lower."
+            f"On {real['at']:%Y-%m-%d} the mean went from {minutes(real['mean_before_min'])} ({int(real['n_before'])} "
+            f"incidents) to {minutes(real['mean_after_min'])} ({int(real['n_after'])}), {real['change']:+.0%}; at "
+            f"{beside:.0%} of random dates it {'rises' if rose else 'falls'} by as much or more."
         )
-    if np.isfinite(smallest[0]):
+    if np.isfinite(smallest[0]) and (claim is None or claim.verdict == claims.NOT_MEASURABLE):
         says.append(
             f"The smallest fall that so many incidents would show four times in five is {smallest[0]:.0%} to "
             f"{smallest[1]:.0%}."
         )
-    if claim is not None:
-        supported = (
-            f"supported: like for like {claims.percent(claim.effect)} after it (p {claim.p_value:.3f})"
-        )
-        word = {
-            claims.SUPPORTED: supported,
-            claims.NOT_DISTINGUISHABLE: f"not distinguishable from chance (p {claim.p_value:.2f})",
-            claims.NOT_MEASURABLE: f"not measurable: {claim.reason}",
-        }[claim.verdict]
-        says.append(f"Verdict on that date: {word}.")
     if left:
         says.append(f"Left out: {left} incidents without a date or a usable duration.")
     return " ".join(says)

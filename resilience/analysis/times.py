@@ -176,10 +176,10 @@ def _text(table: pd.DataFrame, frame: pd.DataFrame, clock: Clock, names: list[st
         words = " and ".join(
             {"detected_by": "who found it", "cause": "failure class"}.get(n, n) for n in names
         )
-        says = [f"{head} of {total} {what} by {words}: {len(table)} groups."]
+        says = [f"{head} of {total} {what} by {words}: {len(table)} groups.", *_range(table)]
         if thin:
             says.append(
-                f"{thin} of them hold fewer than {MIN_N} durations: read them as single cases, not as averages."
+                f"{thin} of them hold{'s' if thin == 1 else ''} fewer than {MIN_N} durations: single cases, no averages."
             )
         if frame["incident_id"].duplicated().any():
             says.append(
@@ -198,7 +198,12 @@ def _text(table: pd.DataFrame, frame: pd.DataFrame, clock: Clock, names: list[st
         left.append(
             f"{int(table['n_open'].sum())} open or without a recorded end (so the true figures are longer)"
         )
-    if table["n_missing"].sum():
+    if clock.name == "inform" and frame["incident_id"].duplicated().any():
+        told = ", ".join(f"{n} to {group}" for group, n in zip(table["group"], table["n"], strict=True))
+        says.append(
+            f"First messages on record: {told}; where there is none, it is not known when they were told."
+        )
+    elif table["n_missing"].sum():
         left.append(f"{int(table['n_missing'].sum())} without a usable duration")
     if left:
         says.append(f"Left out: {', '.join(left)}.")
@@ -214,6 +219,19 @@ def _text(table: pd.DataFrame, frame: pd.DataFrame, clock: Clock, names: list[st
             "All are simulated." if simulated.all() else f"{int(simulated.sum())} rows are simulated."
         )
     return " ".join(says)
+
+
+def _range(table: pd.DataFrame) -> list[str]:
+    """The shortest and the longest median of groups that have an interval, and whether these two intervals overlap."""
+    sure = table[table["median_low"].notna()].sort_values("median_min", kind="stable")
+    if len(sure) < 2:
+        return []
+    low, high = sure.iloc[0], sure.iloc[-1]
+    apart = low["median_high"] < high["median_low"]
+    return [
+        f"Medians from {minutes(low['median_min'])} ({low['group']}) to {minutes(high['median_min'])} ({high['group']}); "
+        f"the intervals of these two {'do not overlap' if apart else 'overlap, so that may be chance'}."
+    ]
 
 
 def _odd(frame: pd.DataFrame, found: pd.DataFrame) -> list[str]:

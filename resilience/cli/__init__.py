@@ -8,7 +8,20 @@ import click
 
 from .. import __version__
 from ..errors import InputError
-from . import archive, causes, evaluate, experiments, gameday, plan, records, reports, series, start, times
+from . import (
+    archive,
+    capacity,
+    causes,
+    evaluate,
+    experiments,
+    gameday,
+    plan,
+    records,
+    reports,
+    series,
+    start,
+    times,
+)
 
 
 class _Refusal(click.ClickException):
@@ -57,7 +70,8 @@ for _command in (
     records.ingest, archive.sync, records.problems, records.reports, records.status, records.links,
     records.corrections, archive.store_group,
     causes.causes, causes.label, times.times, times.compare, times.placebo, times.restated,
-    series.capacity, series.windows, series.onsets, series.dependencies, series.roots,
+    capacity.capacity, capacity.headroom, capacity.what_if, capacity.forecast, capacity.windows, capacity.impact,
+    series.onsets, series.dependencies, series.roots,
     gameday.gameday, reports.render, reports.verify,
     plan.ledger, plan.plan, experiments.probe, experiments.confirm, evaluate.evaluate, docs,
 ):  # fmt: skip

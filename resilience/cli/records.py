@@ -155,25 +155,18 @@ def status(now: str | None, root: str | None, form: str) -> None:
     """What is in the store: rows, version, from when to when, and how old its newest row is."""
     import pandas as pd
 
+    from .. import schema
+
     moment = moment_of(now)
     store = store_at(root).pinned()
-    clocks = {
-        "incidents": "started_at",
-        "series": "at",
-        "timeline": "at",
-        "gamedays": "held_on",
-        "labels": "labelled_at",
-    }
     rows = []
     for table, version in store.versions().items():
-        frame = store.load(table)
-        at = frame[clocks[table]].dropna() if table in clocks else pd.Series(dtype="datetime64[us, UTC]")
-        first, last = (
-            (f"{at.min():%Y-%m-%d %H:%M}", f"{at.max():%Y-%m-%d %H:%M}") if len(at) else (None, None)
-        )
-        age = (moment - at.max()) / pd.Timedelta(days=1) if len(at) else None
-        about = {"table": table, "rows": len(frame), "version": version}
-        rows.append({**about, "first_utc": first, "last_utc": last, "age_days": age})
+        clock = next((c for c, kind in schema.dtypes(table).items() if "datetime" in str(kind)), None)
+        n, first, last = store.extent(table, clock)
+        shown = {"table": table, "rows": n, "version": version, "clock": clock}
+        for name, at in (("first_utc", first), ("last_utc", last)):
+            shown[name] = None if at is None else f"{at:%Y-%m-%d %H:%M}"
+        rows.append({**shown, "age_days": None if last is None else (moment - last) / pd.Timedelta(days=1)})
     show(pd.DataFrame(rows), form, "" if rows else "The store is empty. Run `resilience ingest`.")
 
 

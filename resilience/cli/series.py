@@ -1,4 +1,4 @@
-"""What the series tell: the week, safe windows, onsets, hidden dependencies, where trouble began."""
+"""What the series tell: onsets, hidden dependencies, where trouble began."""
 
 from __future__ import annotations
 
@@ -9,112 +9,6 @@ import click
 from ..errors import InputError
 from ..terminal import show
 from .common import computing, moment_of, reading, store_at, workspace_here
-
-
-@click.command()
-@click.option("--metric", help="Metric to profile [default: request hits, else what has most points].")
-@click.option(
-    "--interval", "interval_s", type=float, help="Interval of its points in seconds [default: the longest]."
-)
-@click.option("--zone", help="IANA zone [default: the workspace's].")
-@click.option("--hours", is_flag=True, help="All 168 hours of the week instead of one row per scope.")
-@computing
-@reading
-def capacity(
-    metric: str | None,
-    interval_s: float | None,
-    zone: str | None,
-    hours: bool,
-    jobs: int,
-    scheduler: str | None,
-    root: str | None,
-    form: str,
-) -> None:
-    """The week of a metric, per scope: peak to mean, busiest hour, or all 168 hours with quantiles."""
-    from .. import estate, views, workers
-
-    store = store_at(root)
-    name, usual_s = views.traffic(store, metric) or (metric or views.REQUESTS, 3600)
-    out = views.left_out(store)
-    where = zone or workspace_here().zone
-    with workers.executor(store, jobs, scheduler) as pool:
-        found = estate.week_profile(
-            store, name, interval_s or usual_s, where, exclude=out.spans, executor=pool
-        )
-    show(found.table if hours else found.scopes, form, f"{found.text} {out.text}")
-
-
-@click.command()
-@click.option(
-    "--target", "targets", multiple=True, required=True, help="Service under the fault; may be repeated."
-)
-@click.option("--minutes", default=20.0, show_default=True, help="How long the fault lasts.")
-@click.option("--from", "first", help="First moment, ISO with offset [default: where the series ends].")
-@click.option("--days", default=28, show_default=True, help="How many days from there.")
-@click.option("--lost", default=1 / 3, show_default="a third", help="Share of capacity that the fault takes.")
-@click.option(
-    "--stopped", is_flag=True, help="The targets are consumers that stand still; their queue must drain."
-)
-@click.option(
-    "--limit", "limits", multiple=True, metavar="SERVICE=LOAD", help="Load per interval that it carries."
-)
-@click.option("--metric", help="Load metric [default: as `resilience capacity`].")
-@click.option("--all", "everything", is_flag=True, help="Every start, with why not.")
-@reading
-def windows(
-    targets: tuple[str, ...],
-    minutes: float,
-    first: str | None,
-    days: int,
-    lost: float,
-    stopped: bool,
-    limits: tuple[str, ...],
-    metric: str | None,
-    everything: bool,
-    root: str | None,
-    form: str,
-) -> None:
-    """When it is safe to run a fault on the targets: room under the fault, no open incident, no spent error budget."""
-    import pandas as pd
-
-    from .. import views
-    from ..analysis import safe_windows as analysis
-
-    store = store_at(root)
-    usual = views.traffic(store, metric) or (metric or views.REQUESTS, 3600)
-    rows = views.series_at(store, usual[0], usual[1])
-    start = rows["at"].max() if first is None else pd.Timestamp(moment_of(first))
-    rows = rows[rows["at"] < start].reset_index(drop=True)
-    out = views.left_out(store, start)
-    found = analysis.safe_windows(
-        rows,
-        views.table(store, "calendar"),
-        zone=workspace_here().zone,
-        metric=usual[0],
-        targets=targets,
-        minutes=minutes,
-        between=(start, start + pd.Timedelta(days=days)),
-        limits=_limits(limits),
-        lost=lost,
-        stopped=stopped,
-        incidents=views.incidents(store, kind="real"),
-        slo_history=views.table(store, "slo_history"),
-        exclude=out.spans,
-    )
-    show(found.table if everything else found.best, form, f"{found.text} {out.text}")
-
-
-def _limits(given: tuple[str, ...]) -> dict[str, float]:
-    found = {}
-    for one in given:
-        service, _, load = one.partition("=")
-        try:
-            found[service] = float(load)
-        except ValueError:
-            raise InputError(
-                f"--limit {one!r:.80} is not SERVICE=LOAD.", remedy="For example --limit checkout=250000."
-            ) from None
-    return found
 
 
 @click.command()

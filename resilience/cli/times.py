@@ -66,6 +66,8 @@ def placebo(
     at = _date(date) if date else _first_gameday(root) if source is None else None
     found = analysis.placebo(incidents, at, clock, window_days=window, seed=seed)
     click.echo(found.text)
+    if found.claim is not None:
+        click.echo(f"From the {found.window_days:.0f} days either side. {found.claim.text}")
     for note in notes:
         click.echo(safe(note))
     click.echo(placebo_page.terminal(found))

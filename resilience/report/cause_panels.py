@@ -110,9 +110,11 @@ def recurrences(found: Pattern) -> Panel:
         "service": "Service", "failure_class": "Class", "n": "Incidents", "soon": "Of these within 90 days", "last": "Last",
         "incident_ids": "Incidents",
     }  # fmt: skip
-    drawn = rows[rows["soon"] > 0].head(_MOST)
-    if drawn.empty:
-        return Panel(found.text, table=table(rows, columns))
+    drawn = rows[rows["soon"] > 1].head(_MOST)  # once again is what chance does everywhere
+    if drawn["soon"].nunique() < 2:
+        most = int(rows["soon"].max())
+        none = f"None came back more than {'once' if most == 1 else f'{most} times'}: the table lists them."
+        return Panel(f"{found.text} {none if most else ''}".strip(), table=table(rows, columns))
     bars = drawn.assign(
         group=drawn["service"] + " · " + drawn["failure_class"],
         expected=drawn["soon"],

@@ -1,4 +1,4 @@
-"""The panels of the pages about the whole history: failure classes, times, capacity."""
+"""The panels of the pages about the whole history: failure classes, times."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ..analysis import intervals
-from ..analysis.capacity import Growth, Profile
 from ..analysis.causes import Causes, Distribution
 from ..analysis.times import Times
-from .figures import capacity as weeks
 from .figures import incidents as figures
 from .panels import Panel, publish, table
 
@@ -58,15 +56,14 @@ def services(touched: pd.DataFrame) -> Panel:
     )
     rows = rows.sort_values(["expected", "group"], ascending=[False, True], ignore_index=True)
     without = int(touched["service"].isna().sum())
+    nameless = f" {without} report(s) name no service." if without else ""
     text = (
         f"{touched['incident_id'].nunique()} incidents touched {len(rows)} services; an incident can touch several, so the "
         f"counts overlap. {rows['group'].iloc[0]} had most ({rows['expected'].iloc[0]}); where intervals overlap, the order "
-        f"may be chance. {without} report(s) name no service. Drawn: the first {min(_MOST, len(rows))}."
+        f"may be chance.{nameless} Drawn: the first {min(_MOST, len(rows))}."
     )
     columns = {"group": "Service", "expected": "Incidents", "low": "Low (95 %)", "high": "High (95 %)"}
-    return Panel(
-        text, figures.counts(rows.head(_MOST), "incidents (count and 95 % interval)"), table(rows, columns)
-    )
+    return Panel(text, figures.counts(rows.head(_MOST), "incidents, 95 % interval"), table(rows, columns))
 
 
 def summary(found: Times) -> Panel:
@@ -101,67 +98,3 @@ def summary(found: Times) -> Panel:
 def _reached(value: float) -> str | None:
     """Minutes as the tables show them, or 'not reached'."""
     return None if np.isnan(value) else "not reached" if np.isinf(value) else f"{value:.4g}"
-
-
-def scopes(found: Profile) -> Panel:
-    """How peaked each scope is: highest value against mean."""
-    publish({"text": found.text})
-    rows = found.scopes.sort_values("peak_to_mean", ascending=False, ignore_index=True)
-    text = found.text
-    columns = {
-        "scope": "Scope", "mean": "Mean", "max": "Highest", "peak_to_mean": "Highest / mean", "n": "Values",
-        "n_missing": "Missing", "n_excluded": "Left out", "busiest_hour": "Busiest hour of the week",
-    }  # fmt: skip
-    bars = rows.rename(columns={"scope": "group", "peak_to_mean": "expected"}).assign(
-        low=float("nan"), high=float("nan")
-    )
-    return Panel(text, figures.counts(bars.head(_MOST), "highest value / mean"), table(rows, columns))
-
-
-def week(found: Profile, metric: str) -> Panel:
-    """The busiest scope's week as a map."""
-    scope, rows, about = _busiest(found)
-    text = (
-        f"The week of {scope}, the scope with the highest mean of {metric}: brighter is more, the median of each local hour "
-        f"over {int(about['n']):,} values. {int(about['n_missing'])} intervals are missing and stay missing."
-    )
-    return Panel(text, weeks.week(rows, "p50"))
-
-
-def spread(found: Profile, metric: str) -> Panel:
-    """Median, 10-90 % band and largest value per hour of the week of the busiest scope."""
-    scope, rows, _ = _busiest(found)
-    text = (
-        f"How far single weeks stray from the median of {scope}: the band holds 80 % of them, the dotted line is the "
-        "largest ever seen in that hour."
-    )
-    columns = {
-        "hour_of_week": "Hour of week", "n": "n", "n_missing": "Missing", "p10": "10 %", "p50": "Median", "p90": "90 %",
-        "max": "Largest",
-    }  # fmt: skip
-    return Panel(text, weeks.band(rows, metric), table(rows, columns))
-
-
-def _busiest(found: Profile) -> tuple[str, pd.DataFrame, pd.Series]:
-    scopes = found.scopes.sort_values(["mean", "scope"], ascending=[False, True]).set_index("scope")
-    scope = str(scopes.index[0])
-    return scope, found.table[found.table["scope"] == scope], scopes.loc[scope]
-
-
-def growth(found: Growth) -> Panel:
-    """Traffic against a year earlier, per scope, with the spread over weeks."""
-    rows = found.table.sort_values("growth_pct", ascending=False, ignore_index=True)
-    columns = {
-        "scope": "Scope", "n_weeks": "Pairs of weeks", "growth_pct": "Median change (%)", "low_pct": "10 % of weeks below",
-        "high_pct": "10 % of weeks above", "reason": "Why not measurable",
-    }  # fmt: skip
-    bars = rows[rows["growth_pct"].notna()].rename(
-        columns={"scope": "group", "growth_pct": "expected", "low_pct": "low", "high_pct": "high"}
-    )
-    if bars.empty:
-        return Panel(found.text, table=table(rows, columns))
-    return Panel(
-        found.text,
-        figures.counts(bars.head(_MOST), "change against a year earlier (%)", zero=False),
-        table(rows, columns),
-    )

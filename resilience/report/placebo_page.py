@@ -112,20 +112,20 @@ def panel(found: Placebo) -> Panel:
 
 
 def numbers(found: Placebo) -> dict[str, object]:
-    """What is published: the share of cuts, the real date's change and place, the smallest change."""
+    """What is published: the share of cuts, the real date's change and place, the smallest change. No verdict: a page
+    has one, the claim's."""
     plain = {
         "cuts_by_a_tenth": round(found.cuts, 4),
         "random_dates": len(found.dates),
         "smallest_fall": [None if np.isnan(v) else round(float(v), 4) for v in found.smallest],
         "text": found.text,
     }
-    if found.real is None or found.claim is None:
+    if found.real is None:
         return plain
     return plain | {
         "date": f"{found.real['at']:%Y-%m-%d}",
         "change": round(float(found.real["change"]), 4),
         "random_dates_as_low": round(found.as_low, 4),
-        "verdict": found.claim.verdict,
     }
 
 

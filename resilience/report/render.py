@@ -74,7 +74,6 @@ def jobs(store: Store, workspace: Workspace, wanted: str | None = None, *, names
     if traffic := views.traffic(store):
         about: dict[str, str | int] = {
             "metric": traffic[0],
-            "interval_s": int(traffic[1]),
             "zone": workspace.zone,
         }
         found.append(Job("capacity", "Traffic and capacity", "capacity", about))

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..analysis import agreement as stated_and_derived
 from ..analysis import claims, clocks, drills, recording, signals, times
 from ..analysis import placebo as random_dates
 from ..errors import InputError
 from . import placebo_page
+from .figures import causes as maps
 from .figures import times as figures
 from .panels import Panel, Panels, publish, report_link, table
 
@@ -24,7 +26,7 @@ def day(date: str, gamedays: pd.DataFrame) -> pd.Timestamp | None:
 
 
 def placebo(incidents: pd.DataFrame, at: pd.Timestamp | None, clock: str) -> Panel:
-    """What random dates "achieve", beside the date that is asked about."""
+    """What random dates "achieve", beside the date that is asked about. The verdict on it is `change`'s alone."""
     try:
         return placebo_page.panel(random_dates.placebo(incidents, at, clock))
     except InputError as error:
@@ -93,7 +95,7 @@ def change(
     """The claim about one date, and the exploratory comparisons beside it."""
     if at is None:
         return Panel("No GameDay and no date is given: there is nothing to compare before and after.")
-    before, after, undated = claims.split(incidents, at + pd.Timedelta(days=1))
+    before, after, undated = claims.split(incidents, at + pd.Timedelta(days=1))  # the day itself is before
     found = claims.compare(before, after, clock, onsets=onset)
     publish({f"change_{clock}": {"date": f"{at:%Y-%m-%d}", **_numbers(found)}})
     columns = {
@@ -101,9 +103,14 @@ def change(
         "geomean_before_min": "Geometric mean before (min)", "geomean_after_min": "after (min)", "effect": "Ratio",
         "low": "Low (95 %)", "high": "High (95 %)", "p_value": "p", "p_adjusted": "p adjusted", "verdict": "Verdict",
     }  # fmt: skip
-    left = f" {undated} incidents have no date and are in neither period." if undated else ""
+    says = [
+        found.text,
+        f"All {len(before)} incidents begun up to {at:%Y-%m-%d} against all {len(after)} since.",
+    ]
+    if undated:
+        says.append(f"{undated} incidents have no date and are in neither period.")
     drawn = figures.changes(found.table) if found.table["effect"].notna().any() else None
-    return Panel(f"{at:%Y-%m-%d}. {found.text}{left}", drawn, table(found.table, columns))
+    return Panel(" ".join(says), drawn, table(found.table, columns))
 
 
 def _numbers(found: claims.Claim) -> dict[str, Any]:
@@ -140,37 +147,85 @@ def look_here(incidents: pd.DataFrame, clock: str) -> Panel:
 
 
 def reporting(incidents: pd.DataFrame, quality: pd.DataFrame, gamedays: pd.DataFrame) -> Panels:
-    """What reports state, in the two months before and after each GameDay."""
-    if gamedays.empty or quality.empty:
+    """What reports state: quarter by quarter, and in the two months before and after each GameDay."""
+    if quality.empty:
         return Panels(
-            [Panel("No GameDay, or no report whose components are known: nothing to hold side by side.")]
+            [
+                Panel(
+                    "No report whose components are known: whether people report as they did is not measured."
+                )
+            ]
         )
-    around = recording.around(incidents, quality, gamedays)
-    panels = []
-    for name, rows in around.groupby("gameday_id", sort=False):
-        n = rows[["n_before", "n_after"]].max()
+    panels = [_over_time(recording.components(incidents, quality))]
+    columns = {
+        "component": "Component", "n_before": "n before", "share_before": "Share before", "n_after": "n after",
+        "share_after": "Share after", "low": "Difference, low", "high": "high",
+    }  # fmt: skip
+    for name, rows in recording.around(incidents, quality, gamedays).groupby("gameday_id", sort=False):
+        before, after = int(rows["n_before"].max()), int(rows["n_after"].max())
+        text = f"Around {name}: {before} reports of the two months before, {after} of the two months after."
+        if min(before, after) < clocks.MIN_N:
+            few = f"{text} {clocks.MIN_N} of each are needed to hold them side by side."
+            panels.append(Panel(few, table=table(rows, columns)))
+            continue
         moved = rows[(rows["low"] > 0) | (rows["high"] < 0)]
-        text = (
-            f"Around {name}: what {n['n_before']} reports of the two months before and {n['n_after']} of the two "
-            "months after "
-            f"state. {len(moved)} of {len(rows)} components changed by more than their interval allows"
+        text += (
+            f" {len(moved)} of {len(rows)} components are stated more or less often by more than their interval allows"
             f"{': ' + ', '.join(moved['component']) if len(moved) else ''}; one in twenty would by chance."
         )
-        columns = {
-            "component": "Component", "n_before": "n before", "share_before": "Share before", "n_after": "n after",
-            "share_after": "Share after", "low": "Difference, low", "high": "high",
-        }  # fmt: skip
         panels.append(Panel(text, figures.stated(rows), table(rows, columns)))
     return Panels(panels)
+
+
+def _over_time(shares: pd.DataFrame) -> Panel:
+    """Which components reports state, per quarter: the quarters of few reports are in the table only."""
+    enough = shares[(shares["n"] >= clocks.MIN_N) & (shares["quarter"] != "(undated)")]
+    columns = {
+        "quarter": "Quarter", "component": "Component", "n": "Reports", "present": "State it", "share": "Share",
+        "low": "Low (95 %)", "high": "High (95 %)",
+    }  # fmt: skip
+    quarters = sorted(enough["quarter"].unique())
+    if len(quarters) < 2:
+        return Panel(
+            "Fewer than two quarters hold ten reports: no course over time.", table=table(shares, columns)
+        )
+    shares_of = enough.groupby("component")["share"]
+    uneven = (shares_of.max() - shares_of.min()).sort_values(ascending=False, kind="stable").index
+    ordered = enough.assign(percent=100 * enough["share"]).set_index("component").loc[uneven].reset_index()
+    least = ordered[ordered["component"] == uneven[0]].set_index("quarter")["share"]
+    text = (
+        f"What reports state, in percent, in the {len(quarters)} quarters of ten reports or more. The least even is "
+        f"{uneven[0]}: {least[quarters[0]]:.0%} in {quarters[0]}, {least[quarters[-1]]:.0%} in {quarters[-1]}. A "
+        "figure made from what other reports state is one of other incidents."
+    )
+    return Panel(text, maps.grid(ordered, "component", "quarter", "percent"), table(shares, columns))
+
+
+def agreement(incidents: pd.DataFrame, timeline: pd.DataFrame, clock: str) -> Panel:
+    """What reports state themselves beside what their moments give, per year, and where the two disagree."""
+    found = stated_and_derived.beside(incidents, clock, timeline)
+    publish({f"agreement_{clock}": found.text})
+    columns = {
+        "year": "Year", "n": "Reports", "n_stated": "State it", "median_stated_min": "Median stated (min)",
+        "n_derived": "Give both moments", "median_derived_min": "Median derived (min)",
+        "n_timeline": "Have a timeline", "median_timeline_min": "Median first to last line (min)",
+    }  # fmt: skip
+    off = found.disagreements.merge(incidents[["incident_id", "source_uri"]], on="incident_id")
+    apart = {
+        "incident_id": "Incident", "stated_min": "Stated (min)", "derived_min": "Derived (min)",
+        "timeline_min": "Timeline (min)", "apart_min": "Apart (min)", "source_uri": "Report",
+    }  # fmt: skip
+    tables = table(found.table, columns) + (table(off, apart, link="source_uri") if len(off) else "")
+    return Panel(found.text, table=tables)
 
 
 def starts(incidents: pd.DataFrame, onset: pd.DataFrame | None) -> Panel:
     """Recorded starts beside the onsets of the series."""
     if onset is None:
         return Panel(
-            "Starts are as recorded here. Render with anchored = true to hold them against the series' onsets, "
-            "without which a "
-            "change in recording cannot be told from one in detection."
+            "Starts are as people recorded them. `resilience compare --anchored --clock detect --date DATE` begins each "
+            "where its series first moved, without which a change in recording cannot be told from one in detection; "
+            "on this page, anchored = True in the notebook's first cell does."
         )
     found = recording.against_reality(incidents, onset)
     publish({"anchored": {"n": found.n, "anchored": found.anchored}})

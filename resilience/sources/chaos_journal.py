@@ -164,22 +164,25 @@ def _text(value: Any) -> str:
     return " ".join(value.split())[:_LONG] if isinstance(value, str) else ""
 
 
+def _mappings(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
 def _activities(value: Any) -> list[_Activity]:
-    return [_Activity(entry) for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+    return [_Activity(entry) for entry in _mappings(value)]
 
 
 def _state(state: Any) -> str:
     met = _mapping(state).get("steady_state_met")
     if not isinstance(met, bool):
         return "not measured"
-    probes = [_mapping(one) for one in _mapping(state).get("probes") or () if isinstance(one, dict)]
+    probes = _mappings(_mapping(state).get("probes"))
     failed = [_Activity(one).name for one in probes if one.get("tolerance_met") is False]
     return "met" if met else f"not met ({', '.join(failed[:10])})" if failed else "not met"
 
 
 def _key(about: Mapping[str, Any], title: str) -> str:
-    for extension in about.get("extensions") or () if isinstance(about.get("extensions"), list) else ():
-        ours = _mapping(extension)
+    for ours in _mappings(about.get("extensions")):
         if ours.get("name") == "resilience" and isinstance(ours.get("experiment_key"), str):
             return slug(ours["experiment_key"])
     return slug(title)

@@ -221,6 +221,11 @@ def _incidents(made: pd.DataFrame, name: str, notes: list[str]) -> pd.DataFrame:
             f"{int(twice.sum())} rows repeat an id, first {ids[twice].iloc[0]}: only the first of each is used."
         )
     kind = made["kind"].str.lower() if "kind" in made else pd.Series("real", index=made.index)
+    other = kind[kind.notna() & (kind != "") & ~kind.isin(schema.KINDS)]
+    if len(other):
+        notes.append(
+            f"{len(other)} rows of another kind, first {other.iloc[0][:30]!r}, are taken for real incidents."
+        )
     found = made.get("detected_by", pd.Series("unknown", index=made.index)).str.lower()
     rows = made.assign(
         incident_id=ids,

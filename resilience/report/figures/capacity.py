@@ -1,4 +1,4 @@
-"""Figures of a week of traffic."""
+"""Figures of capacity: the week, the room left, dates, growth, what if, safe hours."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from .theme import BLUE, RED, styled
+from .theme import BLUE, GREY, RED, label, styled
 
 
-def week(table: pd.DataFrame, column: str) -> go.Figure:
+def week(table: pd.DataFrame, column: str, form: str = ".4g") -> go.Figure:
     """Heatmap of the week: hour of the day against weekday. `table` has hour_of_week 0..167 and `column`."""
     grid = table.set_index("hour_of_week")[column].reindex(range(168)).to_numpy(dtype=float).reshape(7, 24)
     figure = go.Figure(
         go.Heatmap(
             z=np.round(grid, 3), x=list(range(24)), y=["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
-            colorscale="Cividis", colorbar={"thickness": 14}, xgap=1, ygap=1,
-            hovertemplate="%{y} %{x}:00 · %{z:.4g}<extra></extra>", hoverongaps=False,
+            colorscale="Cividis", colorbar={"thickness": 14, "tickformat": form if form != ".4g" else ""}, xgap=1, ygap=1,
+            hovertemplate=f"%{{y}} %{{x}}:00 · %{{z:{form}}}<extra></extra>", hoverongaps=False,
         )
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed")
@@ -44,3 +44,132 @@ def band(table: pd.DataFrame, unit: str) -> go.Figure:
     )
     figure.update_yaxes(rangemode="tozero")
     return styled(figure, height=340, y=unit)
+
+
+def room(table: pd.DataFrame) -> go.Figure:
+    """Share of its limit that each service's busiest hour needs; the line is all of it. Columns: group, used, at_least."""
+    figure = go.Figure()
+    for least, name, symbol in (
+        (False, "limit known", "circle"),
+        (True, "limit at least this", "circle-open"),
+    ):
+        rows = table[table["at_least"] == least]
+        if rows.empty:
+            continue
+        figure.add_scatter(
+            x=100 * rows["used"], y=[label(g, 30) for g in rows["group"]], mode="markers", name=name,
+            marker={"size": 11, "symbol": symbol, "color": [RED if u >= 1 else BLUE for u in rows["used"]]},
+            hovertemplate="%{x:.0f} %<extra>%{y}</extra>",
+        )  # fmt: skip
+    figure.add_vline(x=100, line={"color": GREY, "dash": "dash", "width": 1.5})
+    figure.update_yaxes(
+        autorange="reversed", categoryorder="array", categoryarray=[label(g, 30) for g in table["group"]]
+    )
+    figure.update_xaxes(rangemode="tozero", ticksuffix=" %")
+    return styled(figure, height=130 + 26 * len(table), x="share of its limit, busiest hour")
+
+
+def dates(table: pd.DataFrame) -> go.Figure:
+    """When each service runs out: 80 % interval and likeliest date. Columns: group, earliest, likely, latest, end."""
+    figure = go.Figure()
+    names = [label(g, 30) for g in table["group"]]
+    open_end = table["latest"].isna()
+    for name, low, high, unsure in zip(
+        names, table["earliest"], table["latest"].fillna(table["end"]), open_end, strict=True
+    ):
+        figure.add_scatter(
+            x=[f"{low:%Y-%m-%d}", f"{high:%Y-%m-%d}"], y=[name, name], mode="lines+markers", showlegend=False,
+            line={"color": BLUE, "width": 6}, marker={"symbol": ["line-ns", "triangle-right" if unsure else "line-ns"],
+            "size": 10, "color": BLUE}, hovertemplate="%{x}<extra>%{y}</extra>",
+        )  # fmt: skip
+    known = table["likely"].notna()
+    figure.add_scatter(
+        x=table.loc[known, "likely"].dt.strftime("%Y-%m-%d").tolist(), y=[n for n, k in zip(names, known, strict=True) if k],
+        mode="markers", showlegend=False, marker={"size": 10, "color": RED, "symbol": "diamond"},
+        hovertemplate="likeliest %{x}<extra>%{y}</extra>",
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=names)
+    return styled(figure, height=110 + 26 * len(table))
+
+
+def course(table: pd.DataFrame, limit: float, unit: str) -> go.Figure:
+    """The busiest hour of each week, what is expected, and the limit. Columns: at, asked, expected, low, high."""
+    at = table["at"].dt.strftime("%Y-%m-%d").tolist()
+    figure = go.Figure()
+    figure.add_scatter(
+        x=at, y=table["high"], mode="lines", line={"width": 0}, showlegend=False, hoverinfo="skip"
+    )
+    figure.add_scatter(
+        x=at, y=table["low"], mode="lines", line={"width": 0}, fill="tonexty", fillcolor="rgba(0,114,178,.22)",
+        name="80 % of what is expected", hoverinfo="skip",
+    )  # fmt: skip
+    figure.add_scatter(
+        x=at, y=table["expected"], mode="lines", line={"color": BLUE, "width": 2}, name="expected"
+    )
+    figure.add_scatter(
+        x=at, y=table["asked"], mode="markers", marker={"color": GREY, "size": 5}, name="one week"
+    )
+    if limit > 0:
+        figure.add_scatter(
+            x=[at[0], at[-1]],
+            y=[limit, limit],
+            mode="lines",
+            line={"color": RED, "width": 2, "dash": "dash"},
+            name="limit",
+        )
+    figure.update_yaxes(rangemode="tozero")
+    return styled(figure, height=360, y=unit)
+
+
+def ahead(table: pd.DataFrame, unit: str, zone: str) -> go.Figure:
+    """The weeks ahead with both intervals. `table`: at, expected, low80, high80, low95, high95 of one scope."""
+    at = table["at"].dt.tz_convert(zone).dt.strftime("%Y-%m-%dT%H:%M:%S").tolist()
+    figure = go.Figure()
+    for share, colour in ((95, "rgba(0,114,178,.14)"), (80, "rgba(0,114,178,.28)")):
+        figure.add_scatter(
+            x=at, y=table[f"high{share}"], mode="lines", line={"width": 0}, showlegend=False, hoverinfo="skip"
+        )
+        figure.add_scatter(
+            x=at, y=table[f"low{share}"], mode="lines", line={"width": 0}, fill="tonexty", fillcolor=colour,
+            name=f"{share} %", hoverinfo="skip",
+        )  # fmt: skip
+    figure.add_scatter(
+        x=at, y=table["expected"], mode="lines", line={"color": BLUE, "width": 1.5}, name="expected"
+    )
+    figure.update_yaxes(rangemode="tozero")
+    return styled(figure, height=340, y=unit)
+
+
+def carries(table: pd.DataFrame) -> go.Figure:
+    """Times its highest load that each service carries; left of the line it breaks. Columns: group, carries_times, times."""
+    breaks = table["carries_times"] < table["times"]
+    figure = go.Figure()
+    for which, name, symbol, colour in ((breaks, "breaks", "x", RED), (~breaks, "holds", "circle", BLUE)):
+        rows = table[which]
+        if len(rows):
+            figure.add_scatter(
+                x=rows["carries_times"], y=[label(g, 30) for g in rows["group"]], mode="markers", name=name,
+                marker={"size": 10, "symbol": symbol, "color": colour}, hovertemplate="%{x:.2f}<extra>%{y}</extra>",
+            )  # fmt: skip
+    figure.add_vline(x=float(table["times"].iloc[0]), line={"color": GREY, "dash": "dash", "width": 1.5})
+    figure.update_yaxes(
+        autorange="reversed", categoryorder="array", categoryarray=[label(g, 30) for g in table["group"]]
+    )
+    figure.update_xaxes(rangemode="tozero")
+    return styled(figure, height=120 + 26 * len(table), x="times its highest load")
+
+
+def losses(table: pd.DataFrame, unit: str) -> go.Figure:
+    """What each incident lost with its range. Columns: group, lost, lost_low, lost_high."""
+    figure = go.Figure()
+    figure.add_scatter(
+        x=table["lost"], y=[label(g, 40) for g in table["group"]], mode="markers", marker={"size": 10, "color": RED},
+        error_x={
+            "type": "data", "array": table["lost_high"] - table["lost"], "arrayminus": table["lost"] - table["lost_low"],
+            "color": GREY, "thickness": 1.5,
+        },
+        hovertemplate="%{x:,.3s}<extra>%{y}</extra>",
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed")
+    figure.update_xaxes(rangemode="tozero")
+    return styled(figure, height=120 + 28 * len(table), x=f"{unit} lost (95 % range)")

@@ -35,6 +35,8 @@ def counts(table: pd.DataFrame, x: str, *, zero: bool = True) -> go.Figure:
     figure.update_yaxes(autorange="reversed")
     if zero:
         figure.update_xaxes(rangemode="tozero")
+    if rows["expected"].max() <= 5 and pd.api.types.is_integer_dtype(rows["expected"]):
+        figure.update_xaxes(dtick=1)  # there is no half of an incident
     return styled(figure, height=120 + max(28, 17 * lines) * len(rows), x=x)
 
 
@@ -56,7 +58,11 @@ def incident_dots(table: pd.DataFrame, y: str, y_title: str, *, log: bool) -> go
     if log:
         figure.update_yaxes(**duration_axis(table[y]))
     else:
-        figure.update_yaxes(categoryorder="category descending")
+        often = table[y].value_counts(ascending=True).index
+        order = [
+            label(v) for v in sorted(often, key="unknown".__ne__)
+        ]  # unknown lowest, the commonest on top
+        figure.update_yaxes(categoryorder="array", categoryarray=order)
     return styled(figure, height=460, y=y_title)
 
 

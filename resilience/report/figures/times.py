@@ -77,7 +77,7 @@ def changes(table: pd.DataFrame) -> go.Figure:
         ticktext=[f"x {t:g}" if t != 1 else "same" for t in ticks],
     )
     figure.update_yaxes(autorange="reversed")
-    return styled(figure, height=130 + 44 * len(rows), x="after, as a multiple of before")
+    return styled(figure, height=130 + 44 * len(rows), x="ratio, after to before")
 
 
 def stated(table: pd.DataFrame) -> go.Figure:
@@ -92,7 +92,7 @@ def stated(table: pd.DataFrame) -> go.Figure:
             hovertemplate="%{x:.0f} % of %{customdata} reports<extra>" + side + "</extra>",
         )  # fmt: skip
     figure.update_xaxes(range=[-3, 103])
-    return styled(figure, height=120 + 24 * len(rows), x="reports that state it (%)")
+    return styled(figure, height=120 + 24 * len(rows), x="reports stating it (%)")
 
 
 def drills(table: pd.DataFrame, curve: pd.DataFrame) -> go.Figure:
