@@ -156,6 +156,20 @@ def test_steps_and_ramps_in_simulated_residuals(rho: float, length: int, within:
     assert held >= 0.9 * runs
 
 
+@pytest.mark.parametrize("lasts", [8, 20])
+def test_a_fault_of_some_minutes_is_placed_as_exactly_as_one_that_stays(lasts: int) -> None:
+    at = minutes(240)
+    spans = []
+    for row in residuals(3, 40, len(at), 0.3):
+        row[170 : 170 + lasts] += 8
+        found = onset.find(row, at, at[180])
+        assert found is not None
+        assert found.earliest <= at[170] <= found.latest
+        assert found.strength > 5
+        spans.append((found.latest - found.earliest) / pd.Timedelta("1min"))
+    assert np.median(spans) <= 6
+
+
 def test_an_onset_says_where_and_how_sure() -> None:
     at = minutes(240)
     values = 100 + residuals(1, 1, 240, 0.3)[0]
