@@ -88,7 +88,7 @@ def duration_axis(minutes: Any, *, most: int = 7) -> dict[str, Any]:
     inside = [tick for tick in _TICKS if low <= tick <= high]
     ticks: list[float] = []
     for tick in inside[:: max(1, -(-len(inside) // most))]:
-        if not ticks or tick >= ticks[-1] * (high / low) ** (0.8 / most):
+        if not ticks or tick >= ticks[-1] * (high / low) ** (0.9 / most):
             ticks.append(tick)
     return {
         "type": "log",
