@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from . import views
-from .analysis import backlog, plan, safe_windows, tolerances
+from .analysis import backlog, plan, programme, safe_windows, tolerances
 from .analysis.faults import Fault
 from .errors import InputError
 from .evidence import Evidence, first
@@ -21,7 +21,6 @@ _OUTSIDE = (
     "every safe start lies outside of office hours (Monday to Friday, 9 to 16 o'clock), and nobody has said who is at hand "
     "then: write support hours into data/calendar.yml, or run it elsewhere than on production."
 )
-START = "10:30"  # local, where an experiment has no window of its own
 
 
 def constraints(store: Store, found: Evidence, **given: Any) -> plan.Rules:
@@ -47,15 +46,14 @@ def _budgets(store: Store, moment: pd.Timestamp) -> dict[str, str]:
     }
 
 
-def steady_state(store: Store, found: Evidence, service: str, day: pd.Timestamp, zone: str) -> pd.DataFrame:
-    """Limits of a service at ten o'clock local of `day`, from its own series without its incidents and GameDays."""
+def steady_state(store: Store, found: Evidence, service: str, at: pd.Timestamp, zone: str) -> pd.DataFrame:
+    """Limits of a service when its experiment begins, from its own series without its incidents and GameDays."""
     rows = views.table(store, "series", where=_scopes(service))
     mine = found.incidents[found.incidents["services"].fillna("").map(lambda s: service in s.split(", "))]
     start = mine["started_at"].fillna(mine["detected_at"])
     end = mine["mitigated_at"].fillna(mine["resolved_at"]).fillna(start + pd.Timedelta(hours=8))
     spans = [(a - LEAD, b) for a, b in zip(start, end, strict=True) if pd.notna(a) and a - LEAD < b]
     spans += [(at, at + pd.Timedelta(days=1)) for at in found.history["held_on"].unique()]
-    at = _late_morning(day, zone)
     return tolerances.limits(rows[rows["at"] < found.as_of], at, zone, exclude=spans)
 
 
@@ -72,9 +70,9 @@ def windows(
     calendar, unlike = views.table(store, "calendar"), views.left_out(store, found.as_of).spans
     months = store.load("slo_history")
 
-    def find(service: str, environment: str, minutes: float, fault: Fault) -> plan.Window:
+    def find(service: str, environment: str, minutes: float, fault: Fault) -> programme.Window:
         if environment != "production":
-            return plan.Window(None, text=f"On {environment}: whenever the people are there.")
+            return programme.Window(None, text=f"On {environment}: whenever the people are there.")
         stopped = fault.takes >= 1
         rows = _traffic(store, found, usual, service)
         try:
@@ -84,30 +82,59 @@ def windows(
                 lost=0.0 if stopped else fault.takes, stopped=stopped,
             )  # fmt: skip
         except InputError as error:
-            return plan.Window(None, text=f"Not known: {error}")
+            return programme.Window(None, text=f"Not known: {error}")
         fits = looked.best
         if not (calendar["kind"] == "support").any():  # nobody said who is at hand when: office hours, then
             local = fits["starts_at"].dt.tz_convert(zone)
             fits = fits[(local.dt.day_of_week < 5) & local.dt.hour.between(9, 15)]
         if fits.empty:
             if len(looked.best):
-                return plan.Window(False, text=f"{_OUTSIDE} {looked.text}")
-            return plan.Window(False, text=looked.text)
-        best = fits.iloc[0]
-        condition = f" {best['condition']}" if pd.notna(best["condition"]) else ""
-        said = f"{best['room']:.0%} of what is left under the fault stays free.{condition}"
-        return plan.Window(True, best["starts_at"], best["ends_at"], said)
+                return programme.Window(False, text=f"{_OUTSIDE} {looked.text}")
+            return programme.Window(False, text=looked.text)
+        slots = tuple(_slot(row, zone) for row in fits.itertuples())
+        best = slots[0]
+        return programme.Window(True, best.starts_at, best.ends_at, best.text, slots)
 
     return find
 
 
-def month_after_next(store: Store, found: Evidence, zone: str) -> plan.Windows | None:
-    """`windows` of the calendar month that begins at least a month after `found` was known."""
-    first = (found.as_of.tz_convert(zone).tz_localize(None).normalize() + pd.DateOffset(months=2)).replace(
-        day=1
-    )
-    start = first.tz_localize(zone)
-    return windows(store, found, zone, (start, start + pd.DateOffset(months=1)))
+def _slot(row: Any, zone: str) -> programme.Slot:
+    condition = f" {row.condition}" if pd.notna(row.condition) else ""
+    said = f"{row.room:.0%} of what is left under the fault stays free.{condition}"
+    day = f"{row.starts_at.tz_convert(zone):%Y-%m-%d}"
+    return programme.Slot(row.starts_at, row.ends_at, day, float(row.room), said)
+
+
+def day(date: str | None, as_of: pd.Timestamp, chosen: plan.Plan | None = None) -> pd.Timestamp:
+    """The local day of a GameDay on `date`: the day given ('2021-12-09'); of the month given ('2021-12'), else of the month
+    after next, the day on which most of `chosen` have a safe window, else the second Thursday."""
+    if chosen is not None and chosen.day is not None:
+        return pd.Timestamp(chosen.day)
+    if date is None:
+        base = (as_of.tz_localize(None) + pd.DateOffset(months=2)).normalize().replace(day=1)
+    else:
+        try:
+            base = pd.Timestamp(date)
+        except ValueError as error:
+            raise InputError(
+                f"{date!r} is no month or day.", remedy="Write 2021-12 or 2021-12-09."
+            ) from error
+        if len(date) > 7:
+            return base
+    return base + pd.Timedelta(days=(3 - base.day_of_week) % 7 + 7)
+
+
+def span(date: str | None, as_of: pd.Timestamp, zone: str) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """The day given, or the whole month of `day`, as two aware moments."""
+    first = day(date, as_of).tz_localize(zone)
+    if date is not None and len(date) > 7:
+        return first, first + pd.DateOffset(days=1)
+    return first.replace(day=1), first.replace(day=1) + pd.DateOffset(months=1)
+
+
+def begins(found: Evidence, chosen: plan.Plan, zone: str, date: str | None = None) -> dict[str, pd.Timestamp]:
+    """Service -> when its experiment begins; see `programme.starts` and `day`."""
+    return programme.starts(chosen.chosen, day(date, found.as_of, chosen), zone, chosen.rules.minutes)
 
 
 def _scopes(service: str) -> dict[str, list[str]]:
@@ -118,20 +145,6 @@ def _traffic(store: Store, found: Evidence, usual: tuple[str, float], service: s
     """Points of a service's `usual` metric and interval until `found` was known."""
     rows = views.table(store, "series", where={"metric": [usual[0]]} | _scopes(service))
     return rows[(rows["interval_s"] == usual[1]) & (rows["at"] < found.as_of)]
-
-
-def _late_morning(day: pd.Timestamp, zone: str) -> pd.Timestamp:
-    """The moment of the local `day` at which an experiment without a window begins."""
-    return pd.Timestamp(f"{day:%Y-%m-%d} {START}", tz=zone)
-
-
-def starts(chosen: plan.Plan, day: pd.Timestamp, zone: str) -> dict[str, pd.Timestamp]:
-    """When each target's experiment begins: in its window, else in the late morning of the local `day`."""
-    usual = _late_morning(day, zone)
-    rows = chosen.chosen
-    return {
-        s: at if pd.notna(at) else usual for s, at in zip(rows["service"], rows["starts_at"], strict=True)
-    }
 
 
 def backlogs(

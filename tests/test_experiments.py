@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resilience.analysis import backlog, faults, tolerances
+from resilience.analysis import backlog, faults, programme, tolerances
 from resilience.analysis.plan import Plan, Rules, choose
 from resilience.report import experiments
 from resilience.sources import gamedays
@@ -19,6 +19,7 @@ from resilience.sources import gamedays
 from .ledger_worlds import book, facts, touches
 
 CATALOGUE = {fault.key: fault for fault in faults.packaged()}
+DAY = pd.Timestamp("2021-12-09")
 FULL = os.environ.get("RESILIENCE_ACCEPTANCE") == "1"
 HOURS = pd.date_range("2021-01-01", "2021-06-01", freq="h", tz="UTC", inclusive="left").as_unit("us")
 
@@ -123,8 +124,9 @@ def _planned(**more: Any) -> tuple[Plan, experiments.Export]:
     settings = {
         "gameday_id": "next",
         "title": "Next GameDay",
-        "date": pd.Timestamp("2021-12-09"),
+        "date": DAY,
         "zone": "Europe/Berlin",
+        "begins": programme.starts(made.chosen, DAY, "Europe/Berlin", 20.0),
     } | more
     return made, experiments.export(
         made,
@@ -147,8 +149,9 @@ def _every_fault() -> list[dict[str, str]]:
             "pay": tolerances.limits(_series(3), pd.Timestamp("2021-12-09 09:30", tz="UTC"), "Europe/Berlin")
         }
         given = experiments.export(
-            one, CATALOGUE, limits, gameday_id="next", title="T", date=pd.Timestamp("2021-12-09"), zone="UTC"
-        )
+            one, CATALOGUE, limits, gameday_id="next", title="T", date=DAY, zone="UTC",
+            begins=programme.starts(chosen, DAY, "UTC", 20.0),
+        )  # fmt: skip
         found.append(dict(given.files))
     return found
 
@@ -202,8 +205,9 @@ def test_hostile_names_change_no_structure(tmp_path: Path) -> None:
     rows = touches([(f"I{i}", "third-party", evil, f"2020-0{1 + i}-05") for i in range(5)])
     made = choose(book(rows, known=facts(evil)), Rules(slots=1))
     given = experiments.export(
-        made, CATALOGUE, {}, gameday_id="next", title="T", date=pd.Timestamp("2021-12-09"), zone="UTC"
-    )
+        made, CATALOGUE, {}, gameday_id="next", title="T", date=DAY, zone="UTC",
+        begins=programme.starts(made.chosen, DAY, "UTC", 20.0),
+    )  # fmt: skip
     assert all(".." not in name and not name.startswith("/") for name in given.files)
     written = experiments.write(given, tmp_path / "out")
     assert all(path.resolve().is_relative_to(tmp_path.resolve()) for path in written)

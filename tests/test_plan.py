@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from resilience.analysis import faults, plan, taxonomy
-from resilience.analysis.plan import Rules, Window, choose
+from resilience.analysis.plan import Rules, choose
+from resilience.analysis.programme import Window
 from resilience.errors import InputError
 
 from .ledger_worlds import book, facts, history, ledger_of, run, simulate, touches

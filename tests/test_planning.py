@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from resilience import evidence, planning, schema
-from resilience.analysis import faults, plan
+from resilience.analysis import faults, plan, programme
 from resilience.cli import main
 from resilience.sources import dependency_verdicts
 from resilience.store import Store
@@ -69,7 +69,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return found
 
 
-def _find(store: Store, service: str = "pay", fault: faults.Fault = SLOW) -> plan.Window:
+def _find(store: Store, service: str = "pay", fault: faults.Fault = SLOW) -> programme.Window:
     known = evidence.read(store, END)
     windows = planning.windows(store, known, ZONE, APRIL)
     assert windows is not None

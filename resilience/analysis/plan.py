@@ -20,26 +20,13 @@ from .candidates import EDGE
 from .faults import ENVIRONMENTS, Fault
 from .faults import packaged as packaged_faults
 from .ledger import Ledger
+from .programme import Window, one_day
 
 COVERED = 0.5  # what a second experiment of the same class, or of the same team's services, is still worth
 DRAWS = 200
 _CONSIDERED = 120  # candidates that are drawn again; the others are too far behind to be chosen
 
-Windows = Callable[[str, str, float, Fault], "Window"]
-
-
-@dataclass(frozen=True)
-class Window:
-    """When an experiment may run: `starts_at` and `ends_at` (UTC; null where none was found or looked for)
-    and why, in words.
-
-    `fits` is False where every window of the time asked for is refused, None where nothing is known.
-    """
-
-    fits: bool | None
-    starts_at: pd.Timestamp | None = None
-    ends_at: pd.Timestamp | None = None
-    text: str = "Not checked: no traffic profile was given."
+Windows = Callable[[str, str, float, Fault], Window]
 
 
 @dataclass(frozen=True)
@@ -77,8 +64,9 @@ class Plan:
 
     Both have the columns of `candidates.candidates` and: environment (where it would run), reason (why it was taken, or
     why not), rank (place by score alone), fmea_rank. `chosen` also has: worth (score after what is already covered),
-    starts_at, ends_at and window (see `Window`), stability (share of `DRAWS` in which it was chosen as well). `text`: the
-    plan in a sentence. `rules`: what it had to obey.
+    starts_at, ends_at and window (see `Window`), stability (share of `DRAWS` in which it was chosen as well). `day`: the
+    local day (ISO) on which most of them have a safe window, null where none has. `text`: the plan in a sentence. `rules`:
+    what it had to obey.
     """
 
     chosen: pd.DataFrame
@@ -86,6 +74,7 @@ class Plan:
     text: str
     rules: Rules
     as_of: pd.Timestamp
+    day: str | None = None
 
 
 def choose(
@@ -120,7 +109,7 @@ def choose(
     close = _neighbours(graph)
     taken, times = _greedy(rows, rules, close, teams or {}, windows, catalogue)
     chosen = rows.loc[list(taken)].assign(worth=list(taken.values()))
-    slots = [times[i] for i in taken]
+    day, slots = one_day([times[i] for i in taken])
     chosen["starts_at"] = pd.to_datetime([w.starts_at for w in slots], utc=True)
     chosen["ends_at"] = pd.to_datetime([w.ends_at for w in slots], utc=True)
     chosen["window"] = pd.Series([w.text for w in slots], index=chosen.index, dtype=object)
@@ -131,7 +120,8 @@ def choose(
         left_over = rejected["reason"].isna()
         rejected.loc[left_over, "reason"] = _behind(rejected[left_over], chosen, rules)
     chosen = chosen.reset_index(drop=True)
-    return Plan(chosen, rejected.reset_index(drop=True), _text(chosen, rejected, rules), rules, ledger.as_of)
+    text = _text(chosen, rejected, rules)
+    return Plan(chosen, rejected.reset_index(drop=True), text, rules, ledger.as_of, day)
 
 
 def _environment(fault: Fault | None, rules: Rules, blast: int) -> tuple[str | None, str | None]:

@@ -59,9 +59,12 @@ def ledger(state: str | None, everything: bool, page: bool, as_of: str, root: st
     found = evidence.read(store, evidence.moment(as_of))
     book = evidence.build(found)
     if page:
-        windows = planning.month_after_next(store, found, workspace_here().zone)
-        chosen = evidence.choose(found, book, planning.constraints(store, found), windows)
-        click.echo(f"Wrote {write_page(workspace_here(), found, book, chosen)}.")
+        zone = workspace_here().zone
+        windows = planning.windows(store, found, zone, planning.span(None, found.as_of, zone))
+        rules = planning.constraints(store, found)
+        chosen = evidence.choose(found, book, rules, windows)
+        queues = planning.backlogs(store, found, planning.begins(found, chosen, zone), zone, rules.minutes)
+        click.echo(f"Wrote {write_page(workspace_here(), found, book, chosen, queues)}.")
         return
     rows = book.table if everything else book.table[book.table["state"] != "never seen, never rehearsed"]
     if state:
@@ -78,13 +81,21 @@ def ledger(state: str | None, everything: bool, page: bool, as_of: str, root: st
         )
 
 
-def write_page(workspace: Workspace, found: Evidence, book: Ledger, chosen: Plan | None) -> Path:
+def write_page(
+    workspace: Workspace, found: Evidence, book: Ledger, chosen: Plan | None, queues: Mapping[str, Backlog]
+) -> Path:
     """Write reports/ledger.html, whole or not at all, and return its path."""
-    from ..report import ledger_panels
+    from ..report import ledger_page
 
     workspace.reports.mkdir(parents=True, exist_ok=True)
     path = workspace.reports / "ledger.html"
-    write_whole(path, ledger_panels.page(book, chosen, workspace.title, simulated=found.simulated))
+    write_whole(
+        path,
+        ledger_page.page(
+            book, chosen, workspace.title, simulated=found.simulated, incidents=found.incidents, queues=queues,
+            zone=workspace.zone,
+        ),
+    )  # fmt: skip
     return path
 
 
@@ -142,12 +153,11 @@ def plan(
         store, found, slots=slots, minutes=minutes, environment=environment, style=style, blast_limit=blast,
         must_not=dict.fromkeys(avoid, "You asked to avoid it."),
     )  # fmt: skip
-    day = _day(date, found.as_of)
-    between = _between(date, day, workspace.zone)
+    between = planning.span(date, found.as_of, workspace.zone)
     chosen = evidence.choose(found, book, rules, planning.windows(store, found, workspace.zone, between))
-    queues = planning.backlogs(
-        store, found, planning.starts(chosen, day, workspace.zone), workspace.zone, minutes
-    )
+    day = planning.day(date, found.as_of, chosen)
+    begins = planning.begins(found, chosen, workspace.zone, date)
+    queues = planning.backlogs(store, found, begins, workspace.zone, minutes)
     rows = chosen.chosen.assign(
         backlog=[queues[s].peak if s in queues else None for s in chosen.chosen["service"]],
         drain_min=[queues[s].drain_min if s in queues else None for s in chosen.chosen["service"]],
@@ -172,7 +182,9 @@ def plan(
         told = uncover(store, found, book, chosen, reveal)
         show(told.summary, form, told.text)
     if folder:
-        written = _export(store, workspace, found, chosen, folder, day, title, style or "informed", queues)
+        written = _export(
+            store, workspace, found, chosen, folder, day, begins, title, style or "informed", queues
+        )
         click.echo(
             f"Wrote {len(written)} files to {folder}; begin with its README.md. Nothing was run.", err=True
         )
@@ -245,50 +257,22 @@ def freeze_plan_reveal(store: Store, as_of: str = "2020-11-30", span: str = "6m"
     return f"{chosen.text} {uncover(store, found, book, chosen, span).text}"
 
 
-def _day(date: str | None, as_of: pd.Timestamp) -> pd.Timestamp:
-    """The local day of the GameDay: the day given, the second Thursday of a month given, or of the month after next."""
-    import pandas as pd
-
-    if date is None:
-        base = (as_of.tz_localize(None) + pd.DateOffset(months=2)).normalize().replace(day=1)
-    else:
-        try:
-            base = pd.Timestamp(date)
-        except ValueError as error:
-            raise InputError(
-                f"{date!r} is no month or day.", remedy="Write 2021-12 or 2021-12-09."
-            ) from error
-        if len(date) > 7:
-            return base
-    return base + pd.Timedelta(days=(3 - base.day_of_week) % 7 + 7)
-
-
-def _between(date: str | None, day: pd.Timestamp, zone: str) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """The day given, or its whole month."""
-    import pandas as pd
-
-    first = day.tz_localize(zone)
-    if date is not None and len(date) > 7:
-        return first, first + pd.DateOffset(days=1)
-    return first.replace(day=1), first.replace(day=1) + pd.DateOffset(months=1)
-
-
 def _export(
-    store: Store, workspace: Workspace, found: Evidence, chosen: Plan, folder: Path, day: pd.Timestamp, title: str,
-    style: str, queues: Mapping[str, Backlog],
+    store: Store, workspace: Workspace, found: Evidence, chosen: Plan, folder: Path, day: pd.Timestamp,
+    begins: Mapping[str, pd.Timestamp], title: str, style: str, queues: Mapping[str, Backlog],
 ) -> list[Path]:  # fmt: skip
     from .. import planning
     from ..analysis import faults
     from ..report import experiments
 
     limits = {
-        row.service: planning.steady_state(store, found, row.service, day, workspace.zone)
-        for row in chosen.chosen.itertuples()
+        service: planning.steady_state(store, found, service, at, workspace.zone)
+        for service, at in begins.items()
     }
     callers = found.graph.groupby("callee")["caller"].agg(sorted).to_dict() if len(found.graph) else {}
     made = experiments.export(
         chosen, {fault.key: fault for fault in faults.packaged()}, limits, gameday_id=f"gameday-{day:%Y-%m}", title=title,
-        date=day, zone=workspace.zone, style=style, callers=callers, simulated=found.simulated,
+        date=day, zone=workspace.zone, begins=begins, style=style, callers=callers, simulated=found.simulated,
         backlog=queues,
     )  # fmt: skip
     return experiments.write(made, folder)

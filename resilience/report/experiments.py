@@ -34,8 +34,6 @@ from .experiment_tools import (
     usual_rollback,
 )
 
-FIRST_START = 10  # o'clock local, where no safe window was found
-PAUSE_MIN = 25  # between two experiments
 WORKSHOPS = (
     (10, "Choose the experiments from the plan; say which is out of the question and why"),
     (8, "Write prediction, steady state and abort conditions of each"),
@@ -61,14 +59,16 @@ def export(
     title: str,
     date: pd.Timestamp,
     zone: str,
+    begins: Mapping[str, pd.Timestamp],
     style: str = "informed",
     callers: Mapping[str, Sequence[str]] | None = None,
     backlog: Mapping[str, Backlog] | None = None,
     backlog_unit: str = "requests",
     simulated: bool = False,
 ) -> Export:
-    """All files of a GameDay. `limits`: service -> `tolerances.limits`; `date` is its local day; `callers`: service ->
-    who calls it; `backlog`: service -> what is expected to pile up."""
+    """All files of a GameDay. `limits`: service -> `tolerances.limits`; `date` is its local day; `begins`: service -> when
+    its experiment begins (`programme.starts`); `callers`: service -> who calls it; `backlog`: service -> what is expected
+    to pile up."""
     known = [
         About(
             row, faults[row.fault], limits.get(row.service), (callers or {}).get(row.service, ()),
@@ -76,7 +76,7 @@ def export(
         )
         for row in plan.chosen.itertuples()
     ]  # fmt: skip
-    starts = _starts(plan.chosen, date, zone, plan.rules.minutes)
+    starts = [begins[service].to_pydatetime() for service in plan.chosen["service"]]
     files: dict[str, str] = {
         "gameday.yml": _gameday(
             known, starts, gameday_id, title, date, zone, style, plan.rules.minutes, simulated, backlog_unit
@@ -248,22 +248,6 @@ def _said(about: About, how: Mapping[str, Any]) -> str:
     return f"`{shlex.join(step['arguments'])}`"
 
 
-def _starts(chosen: pd.DataFrame, date: pd.Timestamp, zone: str, minutes: float) -> list[datetime]:
-    """Local start of each experiment: its safe window where that lies on the day, else one after the other from ten."""
-    local = ZoneInfo(zone)
-    base = datetime(date.year, date.month, date.day, FIRST_START, tzinfo=local)
-    found: list[datetime] = []
-    for place, at in enumerate(chosen["starts_at"]):
-        own = (
-            at.tz_convert(zone).to_pydatetime()
-            if pd.notna(at) and at.tz_convert(zone).date() == base.date()
-            else None
-        )
-        planned = base + pd.Timedelta(minutes=(minutes + PAUSE_MIN) * place)
-        found.append(own or planned.replace(tzinfo=local))
-    return found
-
-
 def _calendar(
     gameday_id: str, title: str, date: pd.Timestamp, zone: str, starts: Sequence[datetime], minutes: float
 ) -> str:
@@ -312,7 +296,7 @@ def _readme(
     ]
     for number, (about, start) in enumerate(zip(known, starts, strict=True), 1):
         lines.append(
-            f"{number}. **{start:%H:%M}** {about.fault.title} at {about.target} ({about.row.environment}): "
+            f"{number}. **{start:%A %d %B, %H:%M}** {about.fault.title} at {about.target} ({about.row.environment}): "
             f"`{number}-{about.key}/`"
         )
     lines += [

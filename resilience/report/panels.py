@@ -140,15 +140,15 @@ def _root_from(here: Path) -> str:
     return Path(os.path.relpath(place, here)).as_posix() if (place / workspace.CONFIG).is_file() else ".."
 
 
-def report_link(uri: Any) -> str:
-    """Address of a report as seen from what is shown (see `root`); empty where `uri` is not one that can be followed."""
+def report_link(uri: Any, base: str | None = None) -> str:
+    """Address of a report as seen from what is shown (`base`, else see `root`); empty where `uri` cannot be followed."""
     text = str(uri or "")
     if text.startswith(("https://", "http://")):
         return quote(text, safe=":/?&=#%+,;@~()!$*'")
     relative = (
         text and not text.startswith("/") and ":" not in text.split("/")[0] and ".." not in text.split("/")
     )
-    return f"{root()}/{quote(text)}" if relative else ""
+    return f"{root() if base is None else base}/{quote(text)}" if relative else ""
 
 
 def table(

@@ -6,13 +6,22 @@ Only what starts no thread may happen here, since a fork copies none.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 
 import ipykernel.kernelapp
 
 from .. import schema, views  # noqa: F401
 from ..analysis import capacity, causes, gameday, times  # noqa: F401
-from . import capacity_panels, cause_panels, gameday_panels, history_panels, ledger_panels, time_panels  # noqa: F401
+from . import (  # noqa: F401
+    capacity_panels,
+    cause_panels,
+    gameday_panels,
+    history_panels,
+    ledger_panels,
+    plan_panels,
+    time_panels,
+)
 from .figures import theme
 
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # it would print advice about debuggers
@@ -22,6 +31,10 @@ with contextlib.suppress(ImportError):
 # plotly imports much of itself only when a figure is first drawn and made into JSON.
 theme.draw_nothing()
 
-# Likewise pandera: half a second of imports at the first check of a table.
+# Likewise pandera, which makes its columns of a table when they are first asked for.
 for name in schema.TABLES:
     schema.check(name, schema.frame(name))
+
+# What is there now is never collected: a fork would copy every page of it only to look at it.
+gc.collect()
+gc.freeze()

@@ -1,0 +1,98 @@
+"""The plan as a person sees it: four cards, why not the others, and whether such rankings have been right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from ..analysis.backlog import Backlog
+from ..analysis.backtest import OURS, Backtest
+from ..analysis.candidates import EDGE
+from ..analysis.plan import Plan
+from .figures import incidents as figures
+from .ledger_panels import CSS
+from .panels import Panel, escape, facts, finding, known, publish, table
+
+
+def cards(plan: Plan, queues: Mapping[str, Backlog] | None = None, zone: str = "UTC") -> Panel:
+    """The chosen experiments as cards: what, where, when (in `zone`) and why. `queues`: service -> what piles up there."""
+    names = [
+        "fault", "failure_class", "service", "environment", "score", "loss", "stability", "rank", "rpn",
+        "fmea_rank", "reason",
+    ]  # fmt: skip
+    publish({"plan": {"text": plan.text, "chosen": plan.chosen[names].round(4).to_dict("records")}})
+    return Panel("", body=f"<style>{CSS}</style>{cards_html(plan, queues, zone)}")
+
+
+def cards_html(plan: Plan, queues: Mapping[str, Backlog] | None, zone: str) -> str:
+    """The chosen experiments as HTML cards."""
+    made = []
+    for number, row in enumerate(plan.chosen.itertuples(), 1):
+        what = (
+            f"{row.failure_class} at {row.service}"
+            if row.kind != EDGE
+            else f"Does {row.follower} depend on {row.service}?"
+        )
+        queue = (queues or {}).get(row.service)
+        pairs = [
+            ("Fault", f"{row.fault.replace('-', ' ')}, on {row.environment}"), ("When", when(row, zone)),
+            ("Could reach", f"{row.blast} services" if row.blast else "not known: no declared call leads to it"),
+            ("Would pile up", queue.text if queue else None),
+            ("Chance that it holds", f"{row.hold_mean:.0%}, before anybody looks"),
+            ("FMEA", f"RPN {row.rpn}, place {row.fmea_rank} (for comparison only)"),
+        ]  # fmt: skip
+        made.append(f"<li><h3>{number}. {escape(what)}</h3><p>{escape(row.reason)}</p>{facts(pairs)}</li>")
+    return f'{finding(plan.text)}<ul class="lg-cards">{"".join(made)}</ul>'
+
+
+def when(row: Any, zone: str) -> str:
+    """When the experiment of one row of a plan's `chosen` would run, in local words, and why then."""
+    if not known(row.starts_at):
+        return str(row.window)
+    start, end = row.starts_at.tz_convert(zone), row.ends_at.tz_convert(zone)
+    return f"{start:%A %Y-%m-%d %H:%M} to {end:%H:%M} {zone}. {row.window}"
+
+
+def rejected(plan: Plan, most: int = 25) -> Panel:
+    """The next in line, one row per cell, each with the plain reason why it was not taken."""
+    rows = plan.rejected.drop_duplicates(["failure_class", "service", "follower"])
+    taken = set(zip(plan.chosen["failure_class"], plan.chosen["service"], strict=True))
+    cells = zip(rows["failure_class"], rows["service"], strict=True)
+    rows = rows[pd.Series([pair not in taken for pair in cells], index=rows.index, dtype=bool)]
+    if rows.empty:
+        return Panel("No other cell and no dependency was considered.")
+    said = (
+        f"{len(rows)} other cells and dependencies were considered. Below are the first "
+        f"{min(most, len(rows))} by score, with the "
+        "reason; all are in `resilience plan --explain --format csv`."
+    )
+    columns = {
+        "failure_class": "Failure class", "service": "Service", "follower": "Follower", "state": "State", "score": "Score",
+        "reason": "Why not", "rpn": "FMEA RPN",
+    }  # fmt: skip
+    return Panel("", body=finding(said) + table(rows.head(most), columns, {"score": ".1f"}))
+
+
+def backtest(judged: Backtest) -> Panel:
+    """Whether the ranking finds what fails next, whatever the answer."""
+    publish({"backtest": {"text": judged.text, "measurable": judged.measurable}})
+    if not judged.measurable:
+        return Panel(judged.text)
+    rows = judged.table[(judged.table["k"] == 15) & (judged.table["metric"] == "recall")]
+    drawn = rows[(rows["method"] != OURS) & rows["against_ours"].notna()]
+    bars = pd.DataFrame(
+        {
+            "group": drawn["cells"] + ": ours less " + drawn["method"], "expected": 100 * drawn["against_ours"],
+            "low": 100 * drawn["low"], "high": 100 * drawn["high"],
+        }
+    )  # fmt: skip
+    columns = {
+        "cells": "Cells", "k": "First k", "metric": "Metric", "method": "Ranking", "value": "Value",
+        "against_ours": "Ours less this", "low": "Low", "high": "High",
+    }  # fmt: skip
+    said = f"{judged.text} Drawn: points of severity in the first 15 cells, ours less the other's; above zero is better."
+    figure = figures.counts(bars, "ours less the other (points of severity in the first 15)", zero=False)
+    formats = dict.fromkeys(("value", "against_ours", "low", "high"), ".3f")
+    return Panel(said, figure, table(judged.table, columns, formats))
