@@ -221,11 +221,9 @@ def what_if(as_was: WhatIf, gone: WhatIf, more: WhatIf, instances: int) -> Panel
     if not known.all():
         text += f" Pale: of {int((~known).sum())} more only the highest load carried is known, beyond which they may hold."
     text += " Retries and failover that a fault brings are not in it."
-    marks = {
-        1.0: "as it was",
-        instances / (instances - 1): f"1 of {instances} gone",
-        more.times: f"{more.times:g}x",
-    }
+    marks = {1.0: "as it was", more.times: f"{more.times:g}x"}
+    if instances > 1:
+        marks[instances / (instances - 1)] = f"1 of {instances} gone"
     return Panel(text, figures.breaking(judged, marks), numbers)
 
 
