@@ -20,4 +20,4 @@ def compare(name: str, ours: Callable[[], object], other: Callable[[], object], 
     pairs = [(seconds(ours), seconds(other)) for _ in range(PAIRS)]
     ratio = statistics.median(b / a for a, b in pairs)
     mine, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
-    print(f"{name:44} {mine * 1e3:9.1f} ms   {what}: {theirs * 1e3:9.1f} ms   {ratio:6.1f}x", flush=True)
+    print(f"{name:44} {mine * 1e3:9.1f} ms   {what}: {theirs * 1e3:9.1f} ms   {ratio:7.3g}x", flush=True)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import numpy as np
@@ -43,6 +43,7 @@ _RETENTION = {
     "delta.logRetentionDuration": "interval 36500 days",
     "delta.deletedFileRetentionDuration": "interval 36500 days",
 }
+T = TypeVar("T")
 Span = tuple[datetime | pd.Timestamp, datetime | pd.Timestamp]
 _ATTEMPTS = 30
 _GROUP_ROWS = 1 << 18
@@ -76,6 +77,7 @@ class Store:
         self._absent = frozenset(absent)  # read as empty, whatever was written since
         self._at: dict[str, DeltaTable] = {}  # of pinned tables, which do not change
         self._kept: dict[str, pd.DataFrame] = {}
+        self._once: dict[str, Any] = {}
 
     @property
     def address(self) -> str:
@@ -126,6 +128,10 @@ class Store:
 
     def count(self, table: str, by: Sequence[str]) -> pd.DataFrame:
         """Rows per combination of the columns `by`, as column `rows`, without loading them; largest first."""
+        found = self.once(f"count {table} {' '.join(by)}", lambda: self._count(table, by))
+        return found.copy(deep=False)
+
+    def _count(self, table: str, by: Sequence[str]) -> pd.DataFrame:
         delta = self._reading(table)
         if delta is None:
             return schema.frame(table)[list(by)].assign(rows=0)
@@ -314,8 +320,20 @@ class Store:
         same = Store(self.root, versions, absent=schema.TABLES.keys() - found.keys())
         same._at = found
         if same._pinned == self._pinned:  # what was read then still stands
-            same._kept = self._kept
+            same._kept, same._once = self._kept, self._once
         return same
+
+    def once(self, name: str, made: Callable[[], T]) -> T:
+        """What `made` returns, under `name`; made once where every table is pinned, since then it stays so.
+
+        Many ask for it, so none may change it in place: of a table, hand out a shallow copy.
+        """
+        if not schema.TABLES.keys() <= self._pinned.keys() | self._absent:
+            return made()
+        if name not in self._once:
+            self._once[name] = made()
+        found: T = self._once[name]
+        return found
 
     def as_of(self, moment: datetime, table: str | None = None, version: int | None = None) -> Store:
         """The same store as it was at `moment`, or when `version` of `table` was committed; tables made later are empty.
@@ -506,7 +524,15 @@ def _literals(values: Iterable[str]) -> str:
     return ", ".join("'" + value.replace("'", "''") + "'" for value in sorted(set(values))) or "NULL"
 
 
-def content_hash(rows: pd.DataFrame) -> str:
-    """Hash of `rows` by column and value, whatever their order and the files they were kept in."""
-    hashes = pd.util.hash_pandas_object(rows, index=False).sort_values().to_numpy()
+def row_hashes(rows: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """A number per row, by the values in it."""
+    return pd.util.hash_pandas_object(rows, index=False).to_numpy()
+
+
+def content_hash(rows: pd.DataFrame, hashes: np.ndarray[Any, Any] | None = None) -> str:
+    """Hash of `rows` by column and value, whatever their order and the files they were kept in.
+
+    `hashes` are their `row_hashes` where these are known.
+    """
+    hashes = np.sort(row_hashes(rows) if hashes is None else hashes)
     return hashlib.sha256(f"{list(rows.columns)}".encode() + hashes.tobytes()).hexdigest()[:32]

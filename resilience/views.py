@@ -68,7 +68,10 @@ def table(store: Store, name: str, **chosen: Any) -> pd.DataFrame:
 
 def merged(store: Store) -> linking.Merged:
     """One row per real incident, whoever told it, and for each field of a linked one the source that won it."""
-    return linking.merge(table(store, "incidents"), store.load("incident_links"))
+    found = store.once(
+        "merged", lambda: linking.merge(table(store, "incidents"), store.load("incident_links"))
+    )
+    return linking.Merged(found.incidents.copy(deep=False), found.fields.copy(deep=False))
 
 
 def incidents(store: Store, *, kind: str | None, by: str | None = None) -> pd.DataFrame:
@@ -162,14 +165,15 @@ def safe_hours(
     targets: Iterable[str],
     minutes: float,
     days: int,
+    limits: Mapping[str, float] | None = None,
 ) -> SafeHours:
-    """Windows for a fault on each of `targets` in the `days` after the last point of `load`."""
+    """Windows for a fault on each of `targets` in the `days` after the last point of `load`; `limits` as `safe_windows`."""
     from .analysis import safe_hours as analysis
 
     start = load["at"].max()
     return analysis.safe_hours(
         load, table(store, "calendar"), zone=zone, metric=metric, targets=list(targets), minutes=minutes,
-        between=(start, start + pd.Timedelta(days=days)), incidents=incidents(store, kind="real"),
+        between=(start, start + pd.Timedelta(days=days)), limits=limits, incidents=incidents(store, kind="real"),
         slo_history=table(store, "slo_history"), exclude=left_out(store, start).spans,
     )  # fmt: skip
 
@@ -403,8 +407,8 @@ def classes(store: Store) -> pd.DataFrame:
     """Real incidents with `failure_class`, the likeliest or `unknown`: incident_id, started_at, detected_at, services."""
     rows = incidents(store, kind="real")
     columns = ["incident_id", "started_at", "detected_at", "services", "failure_class"]
-    found = classified(store, rows, labels(store))[0][["incident_id", "failure_class"]]
-    return rows.merge(found, on="incident_id")[columns]
+    found = store.once("classes", lambda: classified(store, rows, labels(store))[0])
+    return rows.merge(found[["incident_id", "failure_class"]], on="incident_id")[columns]
 
 
 def classified(store: Store, rows: pd.DataFrame, given: pd.DataFrame) -> tuple[pd.DataFrame, str]:

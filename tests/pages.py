@@ -6,6 +6,7 @@ RESILIENCE_REQUIRE_BROWSER=1 (set by .ci/run) turns the skip into a failure.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -35,6 +36,22 @@ def _without(reason: str) -> NoReturn:
     pytest.skip(f"{reason}: `make browser` installs it")
 
 
+@contextlib.contextmanager
+def chromium(arguments: list[str]) -> Iterator[Browser]:
+    """Debian's chromium, started with `arguments`; skips where it or Playwright is missing."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        _without("Playwright is not installed")
+    program = shutil.which("chromium") or "/usr/bin/chromium"
+    if not Path(program).is_file():
+        _without("there is no chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=arguments)
+        yield browser
+        browser.close()
+
+
 @pytest.fixture
 def complaints() -> list[str]:
     """What went wrong in `page` so far: console errors, uncaught exceptions, failed or refused requests."""
@@ -48,15 +65,7 @@ def page(complaints: list[str]) -> Iterator[Page]:
     One browser per test: while Playwright's loop lives, nothing else in the process can run one (nbclient would).
     So render first and ask for `page` after, or take what was rendered from a fixture named before it.
     """
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        _without("Playwright is not installed")
-    chromium = shutil.which("chromium") or "/usr/bin/chromium"
-    if not Path(chromium).is_file():
-        _without("there is no chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+    with chromium(ARGUMENTS) as browser:
         context = browser.new_context(offline=True)
         tab = context.new_page()
         tab.on("console", lambda m: complaints.append(f"console: {m.text}") if m.type == "error" else None)
@@ -66,4 +75,3 @@ def page(complaints: list[str]) -> Iterator[Page]:
             lambda request: complaints.append(f"request: {request.url[:200]} {request.failure}"),
         )
         yield tab
-        browser.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -34,10 +35,10 @@ class Syncing:
         self.process.start()
         assert self._ready.wait(120), "the process did not come up"
 
-    def send(self, signal: int) -> None:
+    def send(self, number: int) -> None:
         assert self.process.pid is not None
         with suppress(ProcessLookupError):  # it has ended by itself
-            os.kill(self.process.pid, signal)
+            os.kill(self.process.pid, number)
 
     def code(self, seconds: float = 120) -> int | None:
         """Exit code, negative where a signal ended it; None where it goes on."""
@@ -49,6 +50,7 @@ def _sync(root: Path, arguments: list[str], keys: dict[str, str], rows: int, rea
     from resilience import sync
     from resilience.cli import main
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
     os.chdir(root)
     os.environ.update(keys)
     sync._BATCH_ROWS = rows

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
-from resilience.analysis import anchors
+from resilience.analysis import anchors, claims, times
+from resilience.cli import main
 from resilience.errors import InputError
 
+from .histories import CHANGE, history
+
+FULL = bool(int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")))
 START = pd.Timestamp("2024-03-05 10:00", tz="UTC")
 
 
@@ -123,3 +131,62 @@ def test_experiments_against_their_recorded_fault() -> None:
     found = anchors.of_experiments(experiments, targets, recording(START, values, "service:a"))
     assert found.table["late_min"].tolist()[0] == -2
     assert found.table["reason"].tolist()[1] == "its start is not recorded"
+
+
+def recorded_around(
+    onsets: pd.DataFrame, rows: pd.DataFrame, seen: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A minute series of its own for every incident, calm and then raised from its true onset on; and who it belongs to.
+
+    A share `seen` of them moves; the others stay calm.
+    """
+    rng = np.random.default_rng(3)
+    parts = []
+    for i, (start, until) in enumerate(zip(onsets["onset"], rows["detected_at"], strict=True)):
+        begin = start.floor("min") - pd.Timedelta("2h")
+        values = 1 + rng.normal(0, 0.1, int((until - begin).total_seconds() // 60) + 40)
+        if rng.random() < seen:
+            values[121:] += 1.5
+        parts.append(recording(begin, values, f"service:s{i}"))
+    services = pd.DataFrame(
+        {"incident_id": rows["incident_id"], "service": [f"s{i}" for i in range(len(rows))]}
+    )
+    return pd.concat(parts, ignore_index=True), services
+
+
+@pytest.mark.parametrize(("detect", "verdict"), [(0.5, claims.SUPPORTED), (1.0, claims.NOT_DISTINGUISHABLE)])
+def test_detection_that_was_halved_is_found_from_the_series_and_better_recording_alone_is_not(
+    detect: float, verdict: str
+) -> None:
+    """From points to claim: starts are recorded earlier in both worlds, and onsets come from the series alone."""
+    rows, onsets = history(11, n=240, late=(0.45, 0.05), detect=detect)
+    series, services = recorded_around(onsets, rows, 0.8)
+    found = anchors.of_incidents(rows, services, series)
+    assert 0.6 < found.table["onset_at"].notna().mean() < 0.9
+    before, after, _ = claims.split(rows, CHANGE)
+    claim = times.compare(before, after, "detect", onsets=found.table, by=())
+    assert claim.verdict == verdict, claim.text
+    assert claim.anchored
+    if verdict == claims.SUPPORTED:
+        assert claim.interval.low < detect < claim.interval.high < 1
+    as_recorded = times.compare(before, after, "detect", by=(), trust_starts=True)
+    assert as_recorded.effect > 1.25 * claim.effect  # an earlier start makes the same detection look slower
+
+
+@pytest.mark.acceptance
+@pytest.mark.skipif(not FULL, reason="two full samples are written and read: RESILIENCE_ACCEPTANCE=1 runs it")
+@pytest.mark.parametrize(("world", "found"), [("detection-halved", True), ("", False)])
+def test_a_halved_detection_is_found_in_a_sample_that_was_written_and_read(
+    world: str, found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From reports and series in files, by the commands alone: 300 incidents, of which a fifth came after."""
+    monkeypatch.chdir(tmp_path)
+    name = "-".join(filter(None, ["recording-earlier", world]))
+    asked = ["compare", "--date", "2020-12-11", "--clock", "detect"]
+    for call in (["init", "."], ["sample", "--world", name], ["ingest", "data/incidents", "data/series"]):
+        done = CliRunner().invoke(main, call)
+        assert done.exit_code == 0, done.output
+    assert CliRunner().invoke(main, asked).output.startswith("Not measurable: ")
+    said = CliRunner().invoke(main, [*asked, "--anchored"]).output
+    assert said.startswith("Supported ") == found, said
+    assert "shorter after" in said or not found

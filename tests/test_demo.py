@@ -14,6 +14,8 @@ from click.testing import CliRunner
 from resilience.cli import main
 from resilience.store import Store
 
+from . import jupyterlab
+
 SIZE = "full" if int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")) else "small"
 NOTEBOOKS = ("gameday", "failure_classes", "time_to_restore", "capacity", "next_experiments")
 
@@ -124,6 +126,27 @@ def test_every_notebook_runs_cold(demo: Path) -> None:
     done = subprocess.run(command, cwd=demo, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
     assert " passed" in done.stdout
+
+
+@pytest.mark.acceptance
+@pytest.mark.browser
+@pytest.mark.skipif(
+    SIZE != "full", reason="a JupyterLab server and a browser: RESILIENCE_ACCEPTANCE=1 runs it"
+)
+@pytest.mark.parametrize("kernel", ["", "Python 3 (resilience, warm)"], ids=["ordinary", "warm"])
+def test_run_all_in_jupyterlab_ends_idle_with_every_plot(demo: Path, tmp_path: Path, kernel: str) -> None:
+    """In a real server and browser; the plots are as many as the page of the same notebook has."""
+    pages = {"gameday": "vaccine-our-system-2020-12"}
+    with jupyterlab.server(demo, tmp_path) as address, jupyterlab.browser() as tab:
+        for name in NOTEBOOKS:
+            report = demo / "reports" / pages.get(name, name.replace("_", "-")) / "report.ipynb"
+            plots = report.read_text(encoding="utf-8").count('"application/vnd.plotly.v1+json"')
+            jupyterlab.open_notebook(tab, address, f"notebooks/{name}.ipynb")
+            if kernel:
+                jupyterlab.choose(tab, kernel)
+            ran = jupyterlab.run_all(tab, plots)
+            assert (ran.errors, ran.ran) == ([], True), name
+            assert ran.drawn == ran.plots == plots > 0, name
 
 
 @pytest.mark.browser

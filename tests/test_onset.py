@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resilience.analysis import onset
+from resilience.analysis import baseline, onset
 from resilience.errors import InputError, RefusedError
 
 FULL = os.environ.get("RESILIENCE_ACCEPTANCE") == "1"
@@ -92,6 +92,49 @@ def test_regular_and_irregular_paths_agree() -> None:
     np.testing.assert_allclose(onset.scores(holed, at)[:-1], fast[:-1], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("known", [1.0, 0.95, 0.4])
+@pytest.mark.parametrize("weeks", [2, 8, 9, 20])
+def test_the_same_hour_of_earlier_weeks_is_their_median(weeks: int, known: float) -> None:
+    rng = np.random.default_rng(weeks)
+    values = rng.normal(size=weeks * 168 + 5)
+    values[rng.random(len(values)) > known] = np.nan
+    at = np.arange(len(values)) * baseline.HOUR_US
+    found = baseline.weekly(baseline.blocks(values, at, baseline.HOUR_US))
+    for hour in range(len(values)):
+        before = values[max(hour % 168, hour - 8 * 168) : hour : 168]
+        before = before[~np.isnan(before)]
+        assert found[hour] == np.median(before) if len(before) >= 3 else np.isnan(found[hour])
+
+
+def test_hours_of_several_points_and_hours_of_none_keep_their_values() -> None:
+    """As many points as hours, but not one in each."""
+    at = np.array([0, 1, 2, 2, 4, 5]) * baseline.HOUR_US + np.array([0, 0, 0, 600_000_000, 0, 0])
+    cut = baseline.blocks(np.array([1.0, 2.0, 3.0, 5.0, 6.0, 7.0]), at, baseline.HOUR_US)
+    np.testing.assert_array_equal(cut.median, [1, 2, 4, np.nan, 6, 7])
+
+
+@pytest.mark.parametrize("hours", [5, 20, 36, 48, 200])
+def test_intervals_that_divide_no_day_are_scored(hours: int) -> None:
+    values = np.random.default_rng(hours).normal(100, 3, 400)
+    values[300:] += 60
+    found = onset.scores(values, minutes(400, every=f"{hours}h"))
+    assert found[300] > 0.9 > found[:300].max()
+
+
+def test_one_absurd_value_is_forgotten_after_eight_weeks() -> None:
+    """It is no part of any total that is kept: what comes later is scored as if it had never been."""
+    values, at = week(30)
+    odd = values.copy()
+    odd[1500] = 1e30
+    values[4000:] *= 1.7
+    odd[4000:] *= 1.7
+    late = slice(1500 + 9 * 168, None)
+    np.testing.assert_allclose(onset.scores(odd, at)[late], onset.scores(values, at)[late], atol=0.02)
+    assert onset.scores(odd, at)[4000] > onset.THRESHOLD
+    odd[1500] = np.finfo(float).max  # what some exporters write where they know nothing
+    assert np.isnan(onset.scores(odd, at)[1500])
+
+
 # find
 
 
@@ -111,6 +154,20 @@ def test_steps_and_ramps_in_simulated_residuals(rho: float, length: int, within:
             held += found.earliest <= at[place] <= found.latest
     assert near >= within * runs
     assert held >= 0.9 * runs
+
+
+@pytest.mark.parametrize("lasts", [8, 20])
+def test_a_fault_of_some_minutes_is_placed_as_exactly_as_one_that_stays(lasts: int) -> None:
+    at = minutes(240)
+    spans = []
+    for row in residuals(3, 40, len(at), 0.3):
+        row[170 : 170 + lasts] += 8
+        found = onset.find(row, at, at[180])
+        assert found is not None
+        assert found.earliest <= at[170] <= found.latest
+        assert found.strength > 5
+        spans.append((found.latest - found.earliest) / pd.Timedelta("1min"))
+    assert np.median(spans) <= 6
 
 
 def test_an_onset_says_where_and_how_sure() -> None:

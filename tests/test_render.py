@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
@@ -12,7 +13,6 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from jupyter_client.manager import AsyncKernelManager
 
 from resilience import pipeline, schema, views, workspace
 from resilience.errors import InputError
@@ -153,9 +153,7 @@ def test_the_same_inputs_give_the_same_bytes(
     assert render.render(gameday_job(made), store, made).state == "unchanged"
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     monkeypatch.setenv("PYTHONHASHSEED", "7")
-    monkeypatch.setattr(
-        kernels, "manager", lambda: AsyncKernelManager
-    )  # a cold kernel, where `made` had a warm one
+    monkeypatch.setattr(kernels, "can_fork", lambda: False)  # a cold kernel, where `made` had a warm one
     elsewhere = workspace.Workspace(tmp_path, HOSTILE)
     shutil.copytree(made.store, elsewhere.store)
     assert render.render(gameday_job(elsewhere), Store(elsewhere.store), elsewhere).state == "made"
@@ -273,7 +271,7 @@ def test_a_kernel_is_its_own_process_and_leaves_nothing_behind(
     made: workspace.Workspace, tmp_path: Path
 ) -> None:
     """Two runs share no state: each sees the modules as the server had them, in a folder and environment of its own."""
-    if kernels.manager() is AsyncKernelManager:
+    if not kernels.can_fork():
         pytest.skip("this platform cannot fork")
     (tmp_path / "notebooks").mkdir()
     notebook = json.loads(made.notebook("gameday").read_text(encoding="utf-8"))
@@ -292,6 +290,41 @@ def test_a_kernel_is_its_own_process_and_leaves_nothing_behind(
         assert f"{space.store} False True" in page
     assert [p.name for p in space.store.iterdir() if "ipc" in p.name] == []
     assert list(space.reports.glob(".*")) == []
+
+
+def test_a_warm_kernel_is_interrupted_and_restarted_as_any_other() -> None:
+    """What JupyterLab's buttons do."""
+    if not kernels.can_fork():
+        pytest.skip("this platform cannot fork")
+    asyncio.run(_interrupt_and_restart())
+
+
+async def _interrupt_and_restart() -> None:
+    manager = kernels.WarmKernelManager()
+    await manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
+    try:
+        await client.wait_for_ready(timeout=60)
+        printed = asyncio.Event()
+
+        def told(message: dict) -> None:
+            if message["msg_type"] == "stream":
+                printed.set()
+
+        code = "print('here', flush=True)\nimport time\ntime.sleep(60)"
+        waiting = asyncio.create_task(client.execute_interactive(code, output_hook=told, timeout=60))
+        await printed.wait()
+        await manager.interrupt_kernel()
+        assert (await waiting)["content"]["ename"] == "KeyboardInterrupt"
+        first = manager.provisioner.pid
+        await manager.restart_kernel(now=True)
+        await client.wait_for_ready(timeout=60)
+        assert manager.provisioner.pid != first
+        assert (await client.execute_interactive("1", timeout=60))["content"]["status"] == "ok"
+    finally:
+        client.stop_channels()
+        await manager.shutdown_kernel(now=True)
 
 
 @pytest.mark.browser

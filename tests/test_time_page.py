@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import pandas as pd
@@ -19,6 +17,8 @@ import pytest
 from resilience import schema, workspace
 from resilience.report import render
 from resilience.store import Store
+
+from . import jupyterlab
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -91,56 +91,14 @@ def test_every_dot_opens_its_report_in_jupyterlab_too(space: workspace.Workspace
     notebook = space.root / "notebooks" / "time_to_restore.ipynb"
     convert = [*run, "nbconvert", "--to", "notebook", "--inplace", "--execute", str(notebook)]
     subprocess.run(convert, check=True, capture_output=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = {
-        "ServerApp.ip": "127.0.0.1", "ServerApp.port": port, "ServerApp.root_dir": space.root,
-        "IdentityProvider.token": "", "LabApp.extension_manager": "readonly",
-    }  # fmt: skip
-    options = [f"--{name}={value}" for name, value in settings.items()]
-    own = {
-        f"JUPYTER{name}": str(tmp_path) for name in ("LAB_WORKSPACES_DIR", "LAB_SETTINGS_DIR", "_CONFIG_DIR")
-    }
-    server = subprocess.Popen(
-        [*run, "lab", "--no-browser", "--allow-root", *options],
-        cwd=tmp_path,
-        env={**os.environ, **own},
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _in_lab(f"http://127.0.0.1:{port}/lab/tree", space)
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def _in_lab(address: str, space: workspace.Workspace) -> None:
-    playwright = pytest.importorskip("playwright.sync_api")
-    chromium: Any = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("there is no chromium")
-    with playwright.sync_playwright() as run:
-        browser = run.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        tab = browser.new_page(viewport={"width": 1500, "height": 1000})
-        for _ in range(60):
-            try:
-                tab.goto(f"{address}/notebooks/time_to_restore.ipynb")
-                break
-            except playwright.Error:  # it is still starting
-                tab.wait_for_timeout(1000)
-        tab.wait_for_selector(".jp-Notebook", timeout=120_000)
+    with jupyterlab.server(space.root, tmp_path) as address, jupyterlab.browser() as tab:
+        jupyterlab.open_notebook(tab, address, "notebooks/time_to_restore.ipynb")
         dots = ".jp-Notebook .textpoint a"
-        for _ in range(60):  # outputs are drawn when they come into view
-            if tab.locator(dots).count() == N:
-                break
-            tab.mouse.move(900, 500)
-            tab.mouse.wheel(0, 700)
-            tab.wait_for_timeout(500)
-        tab.wait_for_url(f"{address}/notebooks/time_to_restore.ipynb")  # the folder's, until all is loaded
-        ends = [unquote(url).removeprefix(f"{address}/") for url in opened(tab, dots)]
+        tab.locator(dots).nth(N - 1).wait_for(state="attached")
+        tab.wait_for_url(
+            f"{address}/tree/notebooks/time_to_restore.ipynb"
+        )  # the folder's, until all is loaded
+        ends = [unquote(url).removeprefix(f"{address}/tree/") for url in opened(tab, dots)]
         assert ends == URIS
         listed = unquote(str(tab.locator("td a").first.get_attribute("href")))
         assert "/files/data/incidents/Störung" in listed
-        tab.context.close()
-        browser.close()

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from resilience import __version__
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "resilience"
 GAMEDAY = "vaccine-our-system-2020-12"
@@ -48,7 +50,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheel_carries_notebooks_templates_and_nothing_else(wheel: Path) -> None:
-    inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    beside = {
+        ".data/data/share/jupyter/kernels/resilience-warm/kernel.json"
+    }  # where JupyterLab looks for kernels
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name for name in names if ".data/" in name} == {
+        f"resilience-{__version__}{name}" for name in beside
+    }
+    inside = {name for name in names if ".dist-info/" not in name and ".data/" not in name}
     ours = [path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     notebooks = {f"resilience/notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert inside == {path.relative_to(ROOT).as_posix() for path in ours} | notebooks

@@ -8,6 +8,7 @@ after a block enters what is expected of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -17,17 +18,19 @@ HOUR_US, DAY_US, WEEK_US = 3_600_000_000, 86_400_000_000, 604_800_000_000
 WEEKS, MIN_WEEKS = 8, 3  # weeks that are looked back, and that must hold the hour
 DAYS, MIN_DAYS = 28, 2
 MIN_BLOCKS = 3  # blocks of history before anything is expected at all
+LARGEST = 1e100
 MAX_BLOCKS = 2_000_000  # 228 years of hours: more is an error of the clock
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """A series cut by the clock. `of`: block of each point, from 0; `median`: per block, null where it holds nothing.
+    """A series cut by the clock. `of`: block of each point, from 0; `sizes`: points per block; `median`: null without any.
 
     `per_day`, `per_week`: blocks in a day and a week, 0 where blocks do not divide them; `day`: day of each block.
     """
 
     of: np.ndarray
+    sizes: np.ndarray
     median: np.ndarray
     per_day: int
     per_week: int
@@ -42,29 +45,28 @@ def microseconds(at: object) -> np.ndarray:
         if np.isnat(at).any():
             raise InputError("A point has no time.", remedy="Remove points without a time, or give them one.")
         return at.astype("datetime64[us]").view(np.int64)
-    index = pd.DatetimeIndex(at)
+    index = at if isinstance(at, pd.DatetimeIndex) else pd.DatetimeIndex(at)
     if index.hasnans:
         raise InputError("A point has no time.", remedy="Remove points without a time, or give them one.")
-    utc = index.tz_convert("UTC").tz_localize(None) if index.tz is not None else index
-    return utc.as_unit("us").asi8
+    return index.asi8 if index.unit == "us" else index.as_unit("us").asi8
 
 
 def values_of(values: object) -> np.ndarray:
-    """`values` as floats, null where they are not finite: an infinity is a failed measurement, not a large value."""
+    """`values` as floats, null where they are not finite: an infinity, or what squares to one, is a failed measurement."""
     import pandas as pd
 
     if isinstance(values, np.ndarray) and values.dtype == np.float64:
         found = values
     else:
         found = pd.to_numeric(pd.Series(values), errors="raise").to_numpy(dtype=float, na_value=np.nan)
-    return np.where(np.isfinite(found), found, np.nan)
+    return np.where(np.abs(found) < LARGEST, found, np.nan)
 
 
 def interval_us(at: np.ndarray) -> int:
     """The usual distance between points, in microseconds; an hour where there are fewer than two."""
     steps = np.diff(at)
-    steps = steps[steps > 0]
-    return int(np.median(steps)) if len(steps) else HOUR_US
+    steps = np.sort(steps[steps > 0])
+    return int(steps[(len(steps) - 1) // 2] + steps[len(steps) // 2]) // 2 if len(steps) else HOUR_US
 
 
 def blocks(values: np.ndarray, at: np.ndarray, interval: int) -> Blocks:
@@ -80,21 +82,26 @@ def blocks(values: np.ndarray, at: np.ndarray, interval: int) -> Blocks:
         )
     per_day = DAY_US // length if DAY_US % length == 0 and length <= DAY_US // 2 else 0
     per_week = WEEK_US // length if WEEK_US % length == 0 and length <= WEEK_US // 2 else 0
-    day = (np.arange(count) + first) * length // DAY_US
-    return Blocks(of, _medians(values, of, count), per_day, per_week, day - day[0])
-
-
-def _medians(values: np.ndarray, of: np.ndarray, count: int) -> np.ndarray:
-    """Median by block; complete blocks without nulls are reshaped, which is several times faster."""
+    day = (
+        (np.arange(count) + first % per_day) // per_day
+        if per_day
+        else (np.arange(count) + first) * length // DAY_US
+    )
     sizes = np.bincount(of, minlength=count)
-    if count == len(values):
+    return Blocks(of, sizes, _medians(values, of, sizes), per_day, per_week, day - day[0])
+
+
+def _medians(values: np.ndarray, of: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Median by block of `sizes` points; complete ones without nulls are reshaped, which is several times faster."""
+    count = len(sizes)
+    if count == len(values) and (sizes == 1).all():
         return values.copy()
     size = int(sizes.max())
     whole = slice(int(sizes[0]), len(values) - int(sizes[-1]))
     if count > 2 and (sizes[1:-1] == size).all() and not np.isnan(values).any():
-        inner = np.sort(values[whole].reshape(-1, size), axis=1)
-        middle = (inner[:, (size - 1) // 2] + inner[:, size // 2]) / 2
-        return np.r_[np.median(values[: whole.start]), middle, np.median(values[whole.stop :])]
+        parts = values[: whole.start][None], values[whole].reshape(-1, size), values[whole.stop :][None]
+        ranked = [np.sort(part, axis=1) for part in parts]
+        return np.concatenate([(r[:, (n - 1) // 2] + r[:, n // 2]) / 2 for r in ranked for n in r.shape[1:]])
     known = ~np.isnan(values)
     place, value = of[known], values[known]
     ranked = value[np.lexsort((value, place))]
@@ -126,18 +133,12 @@ def _lagged(
     median: np.ndarray, lag: int, count: int, least: int, rows: np.ndarray | None = None
 ) -> np.ndarray:
     """Median of the values `lag`, 2 `lag`, ... `count` `lag` blocks before each of `rows`; null with fewer than `least`."""
-    count = min(count, (len(median) - 1) // lag)
-    width = len(median) if rows is None else len(rows)
+    rows = np.arange(len(median)) if rows is None else rows
+    count = min(count, int(rows[-1]) // lag) if len(rows) else 0
     if count < least:
-        return np.full(width, np.nan)
-    before = np.full((count, width), np.nan)
-    for k in range(1, count + 1):
-        if rows is None:
-            before[k - 1, k * lag :] = median[: -k * lag]
-        else:
-            known = rows >= k * lag
-            before[k - 1, known] = median[rows[known] - k * lag]
-    return middle(before, least)
+        return np.full(len(rows), np.nan)
+    padded = np.concatenate([np.full(count * lag, np.nan), median])
+    return middle(padded[rows + lag * np.arange(count)[:, None]], least)
 
 
 def middle(table: np.ndarray, least: int = 1) -> np.ndarray:
@@ -148,18 +149,16 @@ def middle(table: np.ndarray, least: int = 1) -> np.ndarray:
     column = np.flatnonzero(np.isnan(ranked[-1]))
     if len(column):  # mostly the beginning of a series
         some = ranked[:, column]
-        held = (~np.isnan(some)).sum(axis=0)
-        low, high = np.maximum(held - 1, 0) // 2, np.minimum(held // 2, rows - 1)
+        held = np.add.reduce(~np.isnan(some), axis=0, dtype=np.int32)
         place = np.arange(len(column))
-        found[column] = np.where(held >= least, (some[low, place] + some[high, place]) / 2, np.nan)
+        low, high = some[np.maximum(held - 1, 0) // 2, place], some[np.minimum(held // 2, rows - 1), place]
+        found[column] = np.where(held >= least, (low + high) / 2, np.nan)
     return found if rows >= least else np.full(table.shape[1], np.nan)
 
 
 def _level(cut: Blocks) -> np.ndarray:
     """Median of the daily medians of the four weeks before; within the first day, of the blocks before."""
-    days = int(cut.day[-1]) + 1
-    by_day = _medians(cut.median, cut.day, days) if days < len(cut.median) else cut.median
-    of_day = _lagged(by_day, 1, DAYS, 1)
+    of_day = _lagged(_medians(cut.median, cut.day, np.bincount(cut.day)), 1, DAYS, 1)
     level = of_day[cut.day]
     first = int(np.searchsorted(cut.day, 0, side="right"))
     before = np.where(np.tri(first, k=-1, dtype=bool), cut.median[:first], np.nan)
@@ -168,10 +167,31 @@ def _level(cut: Blocks) -> np.ndarray:
 
 
 def weekly(cut: Blocks) -> np.ndarray:
-    """Per block, the median of the same hour of up to eight weeks before; null with fewer than three of them."""
-    if not cut.per_week:
-        return np.full(len(cut.median), np.nan)
-    return _lagged(cut.median, cut.per_week, WEEKS, MIN_WEEKS)
+    """Per block, the median of the same hour of up to eight weeks before; null with fewer than three of them.
+
+    Where all eight are known it is found by merging: of two sorted halves, what is not larger than the median is the
+    smaller one of each pair of the first's ascending and the second's descending. Every half is in two windows.
+    """
+    lag, count = cut.per_week, len(cut.median)
+    if not lag:
+        return np.full(count, np.nan)
+    found = np.full(count, np.nan)
+    full = count - WEEKS * lag
+    if full > 0:
+        a, b = cut.median[:-lag], cut.median[lag:]
+        low, high = np.minimum(a, b), np.maximum(a, b)  # of two weeks
+        back = 2 * lag
+        (a, c), (b, d) = (low[:-back], high[:-back]), (low[back:], high[back:])
+        first, last = np.minimum(a, b), np.maximum(c, d)  # of four
+        x, y = np.maximum(a, b), np.minimum(c, d)
+        half = first, np.minimum(x, y), np.maximum(x, y), last
+        old, new = [part[:full] for part in half], [part[4 * lag : 4 * lag + full] for part in half[::-1]]
+        below = [np.minimum(p, q) for p, q in zip(old, new, strict=True)]
+        above = [np.maximum(p, q) for p, q in zip(old, new, strict=True)]
+        found[WEEKS * lag :] = (reduce(np.maximum, below) + reduce(np.minimum, above)) / 2
+    some = np.flatnonzero(np.isnan(found[MIN_WEEKS * lag :])) + MIN_WEEKS * lag
+    found[some] = _lagged(cut.median, lag, WEEKS, MIN_WEEKS, some)
+    return found
 
 
 def deseasoned(value: np.ndarray, time: np.ndarray, interval: int) -> np.ndarray:

@@ -7,14 +7,13 @@ least squares as a step or a ramp on noise that may be autocorrelated; what it i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import maximum_filter1d
 
 from ..errors import InputError, RefusedError
-from . import baseline, placing
+from . import baseline, deviation, placing
 from .movement import Moved, moved
 
 __all__ = ["Moved", "Onset", "alerts", "find", "moved", "scores"]
@@ -24,11 +23,6 @@ REFRACTORY_H, REFRACTORY_POINTS = (
     12,
     72,
 )  # within which only a larger departure than all others counts as a new one
-MEMORY_BLOCKS = 8 * 168  # blocks over which the usual deviation is measured: eight weeks of hours
-PIECE = 32_768  # points that are worked on at a time
-ALIKE_BLOCKS = 336  # deviations from an hour of the week that are enough to measure against: two weeks
-MIN_POINTS = 50  # deviations that must be known before anything is scored
-OFFSET = 0.05  # share of the level added before logarithms, so that zero stays finite
 SIGMAS = 3.0  # gate of one series, in robust standard deviations; searching many needs `moved`
 MIN_REFERENCE = 12  # points before the search that are needed to say what is usual
 MIN_SEARCH = 6  # intervals after a known time that are searched at least
@@ -69,12 +63,15 @@ def scores(values: object, at: object) -> np.ndarray:
     Equal times are scored in the order given. Raises InputError where lengths differ or a time is missing.
     """
     value, time, order = _series(values, at)
-    found = np.where(np.isnan(value), np.nan, 0.0)
-    if len(value) > MIN_POINTS:
-        interval = baseline.interval_us(time[:MIN_POINTS])  # no score comes before these: still causal
-        z = _deviation(value, baseline.blocks(value, time, interval))
+    found = np.zeros(len(value))
+    if len(value) > deviation.MIN_POINTS:
+        interval = baseline.interval_us(
+            time[: deviation.MIN_POINTS]
+        )  # no score comes before these: still causal
+        z = deviation.ratios(value, baseline.blocks(value, time, interval))
         window = max(REFRACTORY_POINTS, round(REFRACTORY_H * baseline.HOUR_US / interval))
-        found = np.where(np.isnan(value), np.nan, _novel(1 - 1 / (1 + z), window))
+        found = _novel(z / (1 + z), window)
+    found[np.isnan(value)] = np.nan
     if order is not None:
         found[order] = found.copy()
     return found
@@ -95,7 +92,7 @@ def alerts(
     if order is not None:
         score = score[order]
     if refractory_min is None:
-        usual = baseline.interval_us(time[:MIN_POINTS]) if len(time) else baseline.HOUR_US
+        usual = baseline.interval_us(time[: deviation.MIN_POINTS]) if len(time) else baseline.HOUR_US
         refractory = max(REFRACTORY_H * baseline.HOUR_US, REFRACTORY_POINTS * usual)
     else:
         refractory = round(refractory_min * 60e6)
@@ -127,139 +124,17 @@ def _series(values: object, at: object) -> tuple[np.ndarray, np.ndarray, np.ndar
             f"{len(value)} values and {len(time)} times are not one series.",
             remedy="Give one time per value.",
         )
-    if (np.diff(time) < 0).any():
+    if (time[1:] < time[:-1]).any():
         order = np.argsort(time, kind="stable")
         return value[order], time[order], order
     return value, time, None
 
 
-@dataclass(frozen=True)
-class _Measure:
-    """A deviation: `table` of points less `base` of their block, where `held` and `usable`; `floor`: least usual size."""
-
-    table: np.ndarray
-    base: np.ndarray
-    held: np.ndarray | None  # None: every point
-    usable: np.ndarray
-    floor: np.ndarray
-    weekly: np.ndarray
-
-
-def _deviation(value: np.ndarray, cut: baseline.Blocks) -> np.ndarray:
-    """Quadratic mean of the deviations from level and season, plain and logarithmic, each against its usual size.
-
-    Points are taken some blocks at a time, so that what is made of them stays in the cache.
-    """
-    pieces = _pieces(cut)
-    measures = _measures(value, cut)
-    sums = np.zeros((len(measures), len(cut.median)))
-    for rows, blocks, of, starts in pieces:
-        for squares, measure in zip(sums, measures, strict=True):
-            each = _squared(measure, rows, blocks, of)
-            if starts is None:
-                squares[blocks] = each
-            else:
-                squares[cut.of[rows][starts]] = np.add.reduceat(each, starts)
-    total, number = np.zeros(len(value)), np.zeros(len(value))
-    for squares, measure in zip(sums, measures, strict=True):
-        count = np.bincount(cut.of, weights=measure.held, minlength=len(squares))
-        usual = _usual(
-            np.where(measure.usable, squares, 0.0), np.where(measure.usable, count, 0), measure.weekly
-        )
-        known = measure.usable & ~np.isnan(usual)
-        weight = np.where(known, 1 / np.maximum(usual, measure.floor**2), 0.0)
-        for rows, blocks, of, _ in pieces:
-            total[rows] += _squared(measure, rows, blocks, of) * weight[blocks][of]
-            took_part = known[blocks][of]
-            number[rows] += took_part if measure.held is None else took_part & measure.held[rows]
-    return np.sqrt(total / np.maximum(number, 1))
-
-
-def _measures(value: np.ndarray, cut: baseline.Blocks) -> list[_Measure]:
-    """Deviations from level and season, plain and, where value and level are positive, logarithmic."""
-    level, season, by_week = baseline.expected(cut)
-    offset = np.where(level > 0, OFFSET * level, 1.0)
-    positive = level > 0
-    held = ~np.isnan(value)
-    sized = held & (value >= 0)
-    whole = bool(held.all())
-    logarithm = np.log(np.where(sized, value, 0.0) + offset[cut.of])
-    found = []
-    for base, weekly in ((level, np.zeros_like(by_week)), (season, by_week)):
-        known = ~np.isnan(base)
-        plain = np.where(known, base, 0.0)
-        floor = np.maximum(1e-9 * np.abs(plain), 1e-12)
-        found.append(_Measure(value, plain, None if whole else held, known, floor, weekly))
-        log = np.log(np.maximum(plain, 0.0) + offset)
-        every = None if bool(sized.all()) else sized
-        found.append(_Measure(logarithm, log, every, known & positive, np.full(len(level), 1e-9), weekly))
-    return found
-
-
-def _squared(measure: _Measure, rows: slice, blocks: slice, of: np.ndarray | slice) -> np.ndarray:
-    off = measure.table[rows] - measure.base[blocks][of]
-    if measure.held is not None:
-        off[~measure.held[rows]] = 0.0
-    return np.multiply(off, off, out=off)
-
-
-def _pieces(cut: baseline.Blocks) -> list[tuple[slice, slice, np.ndarray | slice, np.ndarray | None]]:
-    """Some blocks at a time: their points, the blocks, the block of each point counted from there, and where each begins.
-
-    Where every block is one point, nothing has to be looked up or added: the third is all of them, the last None.
-    """
-    if len(cut.median) == len(cut.of):
-        spans = [slice(low, min(low + PIECE, len(cut.of))) for low in range(0, len(cut.of), PIECE)]
-        return [(span, span, slice(None), None) for span in spans]
-    starts = np.flatnonzero(np.r_[True, np.diff(cut.of) != 0])
-    firsts = starts[
-        np.unique(np.searchsorted(starts, np.arange(0, len(cut.of), PIECE)).clip(max=len(starts) - 1))
-    ]
-    found: list[tuple[slice, slice, np.ndarray | slice, np.ndarray | None]] = []
-    for low, high in pairwise([*firsts.tolist(), len(cut.of)]):
-        of = cut.of[low:high]
-        begin = starts[np.searchsorted(starts, low) : np.searchsorted(starts, high)] - low
-        found.append((slice(low, high), slice(int(of[0]), int(of[-1]) + 1), of - of[0], begin))
-    return found
-
-
-def _usual(sums: np.ndarray, numbers: np.ndarray, weekly: np.ndarray) -> np.ndarray:
-    """Mean square of the deviations in the blocks before each block; null where fewer than 50 are known.
-
-    Deviations from an hour of the week are measured against such, once there are two weeks of them: those of
-    the first weeks, from the hour of the day or from the level, are larger.
-    """
-    found = _trailing(sums, numbers)
-    if not weekly.any():
-        return found
-    alike = _trailing(np.where(weekly, sums, 0.0), np.where(weekly, numbers, 0.0))
-    week = np.cumsum(weekly & (numbers > 0)) > ALIKE_BLOCKS
-    return np.where(weekly & week & ~np.isnan(alike), alike, found)
-
-
-def _trailing(sums: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Mean over the blocks of eight weeks before each block; null with fewer than 50 points."""
-    total, known = _before(sums), _before(numbers)
-    mean = np.maximum(total, 0.0)
-    mean /= np.maximum(known, 1)
-    mean[known < MIN_POINTS] = np.nan
-    return mean
-
-
-def _before(values: np.ndarray) -> np.ndarray:
-    """Sum of the eight weeks of blocks before each block."""
-    total = np.zeros(len(values))
-    np.cumsum(values[:-1], out=total[1:])
-    late = total[MEMORY_BLOCKS:] - total[:-MEMORY_BLOCKS]
-    total[MEMORY_BLOCKS:] = late
-    return total
-
-
 def _novel(score: np.ndarray, window: int) -> np.ndarray:
     """`score` where it is larger than all of the `window` points before it, else 0."""
-    before = np.r_[-1.0, score[:-1]]
-    highest = maximum_filter1d(before, window, origin=(window - 1) // 2, mode="constant", cval=-1.0)
-    return np.where(score > highest, score, 0.0)
+    highest = maximum_filter1d(score, window, origin=(window - 1) // 2, mode="constant", cval=-1.0)
+    score[1:][score[1:] <= highest[:-1]] = 0.0
+    return score
 
 
 def find(

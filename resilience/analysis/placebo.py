@@ -61,12 +61,20 @@ def placebo(
     `at` lies outside it; RefusedError where kinds or styles would be pooled.
     """
     which = clock_of(clock)
+    if not window_days > 0:
+        raise InputError(
+            f"A window of {window_days:g} days holds nothing.", remedy="Give a number of days above 0."
+        )
     refuse_pooling(incidents, which, [])
-    rows = incidents.assign(minutes=durations(incidents, clock)["minutes"], began=reporting.begun(incidents))
+    found = durations(incidents, clock)
+    rows = incidents.assign(minutes=found["minutes"], began=reporting.begun(incidents))
     used = rows.dropna(subset=["minutes", "began"]).sort_values("began", kind="stable")
     if len(used) < 2 * MIN_SIDE:
+        reasons = found["reason"].value_counts()
+        why = "; ".join(f"{reason}: {count}" for reason, count in reasons.items())
         raise InputError(
-            f"{len(used)} of {len(rows)} incidents have a date and a {which.title.lower()}; {2 * MIN_SIDE} are needed.",
+            f"{len(used)} of {len(rows)} incidents have a date and a {which.title.lower()}; {2 * MIN_SIDE} are needed"
+            f"{f' ({why})' if why else ''}.",
             remedy="Give a longer history, or another clock.",
         )
     began = used["began"].to_numpy(dtype="datetime64[us]").astype(np.int64)
@@ -84,8 +92,9 @@ def placebo(
             break
     else:
         raise InputError(
-            f"Too few dates have {MIN_SIDE} durations in the {half / 86_400e6:.0f} days before and after.",
-            remedy="Give a longer history, or another clock.",
+            f"Too few dates have {MIN_SIDE} durations in the {half / 86_400e6:.0f} days before and after: the {len(used)} "
+            f"incidents run from {span[0]:%Y-%m-%d} to {span[1]:%Y-%m-%d}.",
+            remedy="Give a longer history, or correct the dates that are far from all others.",
         )
     window_days = half / 86_400e6
     found = found.iloc[np.sort(rng.permutation(len(found))[:dates])].reset_index(drop=True)
@@ -97,7 +106,7 @@ def placebo(
         smallest = (claim.mde.low, claim.mde.high)
     if np.isnan(smallest[0]):
         smallest = _typical(used, found)
-    text = _text(found, real, cuts, as_low, smallest, claim, which, window_days, len(rows) - len(used))
+    text = _text(found, real, cuts, smallest, claim, which, window_days, len(rows) - len(used))
     return Placebo(found, real, cuts, as_low, smallest, claim, which, window_days, span, text)
 
 
@@ -167,7 +176,6 @@ def _text(
     found: pd.DataFrame,
     real: pd.Series | None,
     cuts: float,
-    as_low: float,
     smallest: tuple[float, float],
     claim: Claim | None,
     clock: Clock,
@@ -175,7 +183,8 @@ def _text(
     left: int,
 ) -> str:
     longer = float((found["change"] >= CUT).mean())
-    months = f"{window_days / 30.4:.0f} months"
+    count = round(window_days / 30.4)
+    months = f"{window_days:.0f} days" if count < 2 else f"{count} months"
     says = [
         f'A date on which nothing happened "cuts mean {clock.title.lower()} by {CUT:.0%} or more" {cuts:.0%} of the '
         "time here, and "
@@ -184,11 +193,13 @@ def _text(
     ]
     if real is not None:
         rose = real["change"] > 0
-        beside = float((found["change"] >= real["change"] - 1e-12).mean()) if rose else as_low
+        beyond = (
+            found["change"] >= real["change"] - 1e-12 if rose else found["change"] <= real["change"] + 1e-12
+        )
         says.append(
             f"On {real['at']:%Y-%m-%d} the mean went from {minutes(real['mean_before_min'])} ({int(real['n_before'])} "
             f"incidents) to {minutes(real['mean_after_min'])} ({int(real['n_after'])}), {real['change']:+.0%}; at "
-            f"{beside:.0%} of random dates it {'rises' if rose else 'falls'} by as much or more."
+            f"{int(beyond.sum())} of {len(found)} random dates it {'rises' if rose else 'falls'} by as much or more."
         )
     if np.isfinite(smallest[0]) and (claim is None or claim.verdict == claims.NOT_MEASURABLE):
         says.append(

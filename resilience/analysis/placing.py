@@ -10,12 +10,12 @@ GATE, OF = 3, 5  # points beyond the threshold, of points in a row
 BACK, AHEAD = 40, 40  # points before and after the gate that take part
 LENGTHS = (1, 3, 5, 8, 12, 18, 26, 40)  # points that a rise takes; 1 is a step
 RIDE = 0.9  # largest lag-1 correlation that is believed
-ACCEPT = 6.6  # drop of the log-likelihood, doubled, within which a place is believed
+OUTSIDE = 0.05  # chance that the place lies outside of what is given
 
 
 @dataclass(frozen=True)
 class Fit:
-    """`first`: the first point that moved; `low`, `high`: the places that fit about as well; `height`: in the unit of z."""
+    """`first`: the first point that moved; `low`, `high`: between which it lies; `height`: in the unit of z."""
 
     first: int
     low: int
@@ -57,13 +57,14 @@ def gate_levels(z: np.ndarray) -> np.ndarray:
 
 
 def place(z: np.ndarray, gate: int, reference: np.ndarray) -> Fit:
-    """The step or ramp that explains `z` best near `gate`, where `reference` shows z without any (mean 0, spread 1).
+    """Where `z` began to move near `gate`, as a step or ramp; `reference` shows z without any (mean 0, spread 1).
 
-    Both are whitened by the lag-1 correlation of the reference. A ramp must explain more than its one further parameter
-    would by chance (BIC). Places are compared by profile likelihood.
+    Both are whitened by the lag-1 correlation of the reference, and each step and ramp is fitted by least squares. How long
+    a ramp is can hardly be told where noise is autocorrelated, and where it begins depends on that. So no single fit is
+    believed: all are weighed by their likelihood, and the place is the median, with its 95 % interval.
     """
     first = max(0, gate - BACK)
-    part = z[first : gate + AHEAD]
+    part = z[first : gate + _lasts(z[gate : gate + AHEAD])]
     rho = correlation(reference)
     held = ~np.isnan(part)
     filled = np.where(held, part, 0.0)
@@ -79,20 +80,28 @@ def place(z: np.ndarray, gate: int, reference: np.ndarray) -> Fit:
         height = np.where(power > 0, (white @ target) / power, 0.0)
     explained = height * height * power  # (lengths, places)
     explained = np.where(np.sign(height) == np.sign(np.nansum(part[gate - first :])), explained, 0.0)
-    step, ramp = explained[0], explained[1:]
     left = max(float((target * target).sum() - explained.max()) / max(weight.sum() - 3, 1), variance)
-    is_ramp = ramp.max() - step.max() > left * np.log(max(weight.sum(), 2))
-    best = explained[1:] if is_ramp else explained[:1]
-    length, spot = np.unravel_index(int(best.argmax()), best.shape)
-    profile = explained.max(axis=0)
-    believed = np.flatnonzero(profile >= profile[spot] - ACCEPT * left)
+    chance = np.exp((explained - explained.max()) / (2 * left))
+    chance[1:] /= len(LENGTHS) - 1  # a step is as likely as a ramp, and all lengths of one are
+    believed = np.cumsum(chance.sum(axis=0))
+    low, spot, high = np.searchsorted(believed, believed[-1] * np.array([OUTSIDE / 2, 0.5, 1 - OUTSIDE / 2]))
+    is_ramp = bool(chance[1:].sum() > chance[0].sum())
+    length = int(explained[1:, spot].argmax()) + 1 if is_ramp else 0
     return Fit(
         first + int(spot),
-        first + int(min(believed[0], spot)),
-        first + int(max(believed[-1], spot)),
+        first + int(low),
+        first + int(high),
         "ramp" if is_ramp else "step",
-        float(height[int(length) + int(is_ramp), spot]),
+        float(height[length, spot]),
     )
+
+
+def _lasts(moved: np.ndarray) -> int:
+    """Points until it is over: until three of five are nearer to where it came from than to where the first five were."""
+    went = float(np.nanmedian(moved[:OF]))
+    back = ~(moved * np.sign(went) > abs(went) / 2) & ~np.isnan(moved)
+    over = np.flatnonzero(np.convolve(back, np.ones(OF, dtype=int))[OF - 1 :] >= GATE)
+    return max(int(over[0]), GATE) if len(over) else len(moved)
 
 
 def correlation(reference: np.ndarray) -> float:

@@ -73,7 +73,7 @@ def summarise(
         )
     refuse_pooling(frame, which, names)
     group = pd.Series("all", index=frame.index, dtype="str")
-    if names:
+    if names and len(frame):
         group = frame[names].astype("str").fillna(NOT_STATED).agg(" / ".join, axis=1)
     repeated = pd.DataFrame({"group": group, "id": frame["incident_id"]}).duplicated()
     if repeated.any():

@@ -10,26 +10,32 @@ import numpy as np
 import pandas as pd
 
 from .. import schema
+from ..store import row_hashes
 
 _MOST = 20_000  # rows of a table with times; of a longer one, those of a month share a digest
 _NAMED = 3
 _PAIR = np.dtype([("key", "<u8"), ("row", "<u4")])
 
 
-def of(table: str, rows: pd.DataFrame) -> dict[str, str]:
-    """Digests of `rows` for JSON: per `row` or per `month`, each with that of its key, in order."""
+def of(table: str, rows: pd.DataFrame, hashes: np.ndarray[Any, Any] | None = None) -> dict[str, str]:
+    """Digests of `rows` for JSON: per `row` or per `month`, each with that of its key, in order.
+
+    `hashes` are the `row_hashes` of `rows` where these are known.
+    """
+    if rows.empty:
+        return {"per": "row", "pairs": ""}
     per = "month" if len(rows) > _MOST and "at" in _key(table, rows) else "row"
-    keys, whole = _digested(table, rows, per)
+    keys, whole = _digested(table, rows, per, row_hashes(rows) if hashes is None else hashes)
     pairs = np.empty(len(keys), _PAIR)
-    pairs["key"], pairs["row"] = _hashes(keys), whole & 0xFFFFFFFF
+    pairs["key"], pairs["row"] = row_hashes(keys), whole & 0xFFFFFFFF
     return {"per": per, "pairs": base64.b64encode(pairs.tobytes()).decode()}
 
 
 def moved(table: str, made: Mapping[str, str], rows: pd.DataFrame) -> str:
     """Which of `rows` are not what `made` (from `of`) was made from, by their keys; a row that is gone, by its neighbour."""
     old = np.frombuffer(base64.b64decode(made["pairs"]), _PAIR)
-    keys, whole = _digested(table, rows, made["per"])
-    now = pd.Series(_hashes(keys))
+    keys, whole = _digested(table, rows, made["per"], row_hashes(rows))
+    now = pd.Series(row_hashes(keys))
     before = now.map(pd.Series(old["row"], index=old["key"]).groupby(level=0).first())
     added, changed = before.isna(), before.notna() & (before != (whole & 0xFFFFFFFF))
     gone = np.flatnonzero(~np.isin(old["key"], now))
@@ -43,9 +49,11 @@ def moved(table: str, made: Mapping[str, str], rows: pd.DataFrame) -> str:
     return "; ".join(said)
 
 
-def _digested(table: str, rows: pd.DataFrame, per: str) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
+def _digested(
+    table: str, rows: pd.DataFrame, per: str, hashes: np.ndarray[Any, Any]
+) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
     """Keys, and the hash of what stands under each: one row, or the sum of a month's."""
-    keys, hashes = rows[_key(table, rows)].reset_index(drop=True), _hashes(rows)
+    keys = rows[_key(table, rows)].reset_index(drop=True)
     if per == "row":
         return keys, hashes
     month = keys["at"].dt.year * 100 + keys["at"].dt.month
@@ -58,10 +66,6 @@ def _digested(table: str, rows: pd.DataFrame, per: str) -> tuple[pd.DataFrame, n
 
 def _key(table: str, rows: pd.DataFrame) -> list[str]:
     return list(schema.key(table)) if table in schema.TABLES else [rows.columns[0]]
-
-
-def _hashes(rows: pd.DataFrame) -> np.ndarray[Any, Any]:
-    return pd.util.hash_pandas_object(rows, index=False).to_numpy()
 
 
 def _names(keys: pd.DataFrame) -> str:

@@ -17,7 +17,9 @@ import threading
 import time
 import types
 from collections.abc import Mapping
+from importlib import resources
 from multiprocessing.connection import Connection
+from pathlib import Path
 from queue import Empty
 from typing import Any
 
@@ -29,13 +31,20 @@ from traitlets.config import Config
 
 from .panels import ROOT_VARIABLE
 
+SPEC = Path(str(resources.files("resilience.report"))) / "kernelspec"
+"""What JupyterLab lists as "Python 3 (resilience, warm)"; the wheel installs it beside the ordinary kernel."""
 _READY_SECONDS = 60
 _starting = threading.Lock()
 
 
 def manager() -> type[AsyncKernelManager]:
     """Class of the kernel manager to run notebooks with on this platform."""
-    return WarmKernelManager if "forkserver" in multiprocessing.get_all_start_methods() else PageKernelManager
+    return WarmKernelManager if can_fork() else PageKernelManager
+
+
+def can_fork() -> bool:
+    """Whether this platform has what warm kernels need."""
+    return "forkserver" in multiprocessing.get_all_start_methods()
 
 
 def private(folder: str) -> Config:
@@ -84,23 +93,16 @@ def _idle_after(message: Mapping[str, Any], asked: str) -> bool:
 
 
 class WarmKernelManager(PageKernelManager):
-    """Manager of kernels that are forked; its kernelspec lives here and need not be installed."""
+    """Manager of kernels that are forked; its kernelspec is the package's own and need not be installed."""
 
-    client_class = f"{__name__}.WarmClient"
+    def client(self, **kwargs: Any) -> AsyncKernelClient:
+        """A client that knows how these kernels start, whatever class nbclient names."""
+        self.client_factory = WarmClient
+        return super().client(**kwargs)
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        return KernelSpec(
-            argv=[
-                "resilience-warm",
-                "-f",
-                "{connection_file}",
-                "--log-level=50",
-            ],  # errors reach the notebook, not us
-            display_name="Python 3 (resilience, warm)",
-            language="python",
-            metadata={"kernel_provisioner": {"provisioner_name": "resilience-warm"}},
-        )
+        return KernelSpec.from_resource_dir(str(SPEC))
 
 
 class ForkedProvisioner(LocalProvisioner):
@@ -115,9 +117,15 @@ class ForkedProvisioner(LocalProvisioner):
             await asyncio.to_thread(self.process.wait)
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
-        """Fork a kernel with the arguments of `cmd`, in `cwd` with `env`; returns once its sockets are bound."""
+        """Fork a kernel with the arguments of `cmd`, in `cwd` with `env`; returns once its sockets are bound.
+
+        Where the platform cannot fork, `cmd` is started as it stands: an ordinary kernel.
+        """
+        if not can_fork():
+            return await super().launch_kernel(cmd, **kwargs)
         self.cwd = kwargs.get("cwd") or os.getcwd()
-        self.process = await asyncio.to_thread(_fork, cmd[1:], str(self.cwd), dict(kwargs["env"]))
+        given = cmd[cmd.index("-f") :]
+        self.process = await asyncio.to_thread(_fork, given, str(self.cwd), dict(kwargs["env"]))
         self.pid = self.pgid = self.process.pid
         return self.connection_info
 

@@ -59,7 +59,10 @@ def rejected(plan: Plan, most: int = 25) -> Panel:
     """The next in line, one row per cell, each with the plain reason why it was not taken."""
     rows = plan.rejected.drop_duplicates(["failure_class", "service", "follower"])
     taken = set(zip(plan.chosen["failure_class"], plan.chosen["service"], strict=True))
-    rows = rows[[pair not in taken for pair in zip(rows["failure_class"], rows["service"], strict=True)]]
+    cells = zip(rows["failure_class"], rows["service"], strict=True)
+    rows = rows[pd.Series([pair not in taken for pair in cells], index=rows.index, dtype=bool)]
+    if rows.empty:
+        return Panel("No other cell and no dependency was considered.")
     said = (
         f"{len(rows)} other cells and dependencies were considered. Below are the first "
         f"{min(most, len(rows))} by score, with the "

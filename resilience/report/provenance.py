@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from .. import __version__, views
-from ..store import Store, content_hash
+from ..store import Store, content_hash, row_hashes
 from . import digests
 
 FILE = "provenance.json"
@@ -30,19 +30,23 @@ def describe(
     `digests` tell later which row moved.
     """
     tables = views.report_tables(notebook.stem, parameters, store)
+    hashes = {name: row_hashes(rows) for name, rows in tables.items()}
     about: dict[str, Any] = {
         "report": report,
         "title": title,
         "notebook": {"name": notebook.name, "sha256": sha256(notebook.read_bytes())},
         "parameters": dict(parameters),
-        "tables": {name: {"rows": len(rows), "content": content_hash(rows)} for name, rows in tables.items()},
+        "tables": {
+            name: {"rows": len(rows), "content": content_hash(rows, hashes[name])}
+            for name, rows in tables.items()
+        },
         "taxonomy": _taxonomy(),
         "code": {"resilience": __version__, "sha256": _code()},
-        "libraries": {name: version(name) for name in _LIBRARIES},
+        "libraries": _libraries(),
     }
     inputs = sha256(json.dumps(about, sort_keys=True).encode())
     versions = {name: number for name, number in store.versions().items() if name in tables}
-    kept = {name: digests.of(name, rows) for name, rows in tables.items()}
+    kept = {name: digests.of(name, rows, hashes[name]) for name, rows in tables.items()}
     return {**about, "inputs": inputs, "versions": versions, "digests": kept}
 
 
@@ -114,6 +118,11 @@ def sha256(data: bytes) -> str:
 def _taxonomy() -> str:
     """Hash of the taxonomy alone, so that a figure it moved is not laid to the code."""
     return sha256((Path(str(resources.files("resilience"))) / "taxonomy.yml").read_bytes())
+
+
+@cache
+def _libraries() -> dict[str, str]:
+    return {name: version(name) for name in _LIBRARIES}
 
 
 @cache

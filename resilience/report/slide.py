@@ -6,9 +6,11 @@ Drawn without a screen and without the reader's settings, so that the same numbe
 from __future__ import annotations
 
 import io
+import re
 import threading
 import warnings
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..analysis.briefing import VERDICTS as PLAIN
@@ -48,15 +50,15 @@ def png(result: Mapping[str, Any]) -> bytes:
         matplotlib.rcdefaults()
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # drawn as a box, which says as much
         figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
-        _Slide(figure, FigureCanvasAgg(figure)).draw(result)
-        figure.savefig(out, format="png", metadata={"Software": None})
+        FigureCanvasAgg(figure)
+        _Slide(figure).draw(result)
+        figure.savefig(out, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 3})
     return out.getvalue()
 
 
 class _Slide:
-    def __init__(self, figure: Any, canvas: Any) -> None:
-        self._figure, self._renderer = figure, canvas.get_renderer()
-        self._widths: dict[tuple[str, float, bool], float] = {}
+    def __init__(self, figure: Any) -> None:
+        self._figure = figure
 
     def draw(self, result: Mapping[str, Any]) -> None:
         day, brief, experiments = result["gameday"], result["brief"], result["experiments"]
@@ -65,7 +67,7 @@ class _Slide:
         about += ["simulated, a sample marketplace"] if result.get("simulated") else []
         self._text(_Box(70, 108, 1780, 40), " · ".join(about), 15.0, colour=_SOFT)
         self._rule(70, 158, 1780)
-        size = min(self._fitting(str(brief[part]), 1010, 158, _LARGEST) for _, part in _ANSWERS)
+        size = min(_fitting(str(brief[part]), 1010, 158, _LARGEST) for _, part in _ANSWERS)
         for number, (question, part) in enumerate(_ANSWERS):
             top = 180 + 214 * number
             self._text(_Box(70, top, 1010, 32), question, 16.0, bold=True)
@@ -125,10 +127,10 @@ class _Slide:
         least: float = _SMALLEST,
     ) -> None:
         """`text` in `box`, smaller where it is long, and cut with an ellipsis where it is longer still."""
-        size = self._fitting(text, box.width, box.height, size, bold=bold, least=min(least, size))
-        lines, most = self._wrapped(text, box.width, size, bold), max(int(box.height / _line(size)), 1)
+        size = _fitting(text, box.width, box.height, size, bold=bold, least=min(least, size))
+        lines, most = _wrapped(text, box.width, size, bold), max(int(box.height / _line(size)), 1)
         if len(lines) > most:
-            lines = [*lines[: most - 1], self._cut(lines[most - 1], box.width, size, bold)]
+            lines = [*lines[: most - 1], _cut(lines[most - 1], box.width, size, bold)]
         for number, line in enumerate(lines):
             self._put(box.x, box.y + number * _line(size), line, size, colour, bold=bold)
 
@@ -141,48 +143,62 @@ class _Slide:
             va=upright, parse_math=False,
         )  # fmt: skip
 
-    def _fitting(
-        self,
-        text: str,
-        width: float,
-        height: float,
-        size: float,
-        *,
-        bold: bool = False,
-        least: float = _SMALLEST,
-    ) -> float:
-        """The largest size, at most `size`, at which `text` fits; `least` where none does."""
-        while size > least and len(self._wrapped(text, width, size, bold)) * _line(size) > height:
-            size -= 0.5
-        return size
 
-    def _wrapped(self, text: str, width: float, size: float, bold: bool) -> list[str]:
-        lines, line = [], ""
-        for word in one_line(text[:_MOST_TEXT]).split():
-            word = self._cut(word, width, size, bold) if self._width(word, size, bold) > width else word
-            longer = f"{line} {word}" if line else word
-            if line and self._width(longer, size, bold) > width:
-                lines.append(line)
-                line = word
-            else:
-                line = longer
-        return [*lines, line] if line else lines
+def _fitting(
+    text: str,
+    width: float,
+    height: float,
+    size: float,
+    *,
+    bold: bool = False,
+    least: float = _SMALLEST,
+) -> float:
+    """The largest size, at most `size`, at which `text` fits; `least` where none does."""
+    while size > least and len(_wrapped(text, width, size, bold)) * _line(size) > height:
+        size -= 0.5
+    return size
 
-    def _cut(self, line: str, width: float, size: float, bold: bool) -> str:
-        """`line` with an ellipsis, as much of it as fits."""
-        line = line[:400]
-        while line and self._width(f"{line}…", size, bold) > width:
-            line = line[: -max(len(line) // 10, 1)]
-        return f"{line.rstrip()}…"
 
-    def _width(self, text: str, size: float, bold: bool) -> float:
-        from matplotlib.font_manager import FontProperties
+def _wrapped(text: str, width: float, size: float, bold: bool) -> list[str]:
+    lines: list[str] = []
+    left = 0.0  # pixels of the last line that are free
+    space = _width(" ", size, bold)
+    for word in one_line(text[:_MOST_TEXT]).split():
+        wide = _width(word, size, bold)
+        if wide > width:
+            word = _cut(word, width, size, bold)
+            wide = _width(word, size, bold)
+        if lines and space + wide <= left:
+            lines[-1] += f" {word}"
+            left -= space + wide
+        else:
+            lines.append(word)
+            left = width - wide
+    return lines
 
-        key = (text, size, bold)
-        if key not in self._widths:
-            font = FontProperties(size=size, weight="bold" if bold else "normal")
-            self._widths[key] = self._renderer.get_text_width_height_descent(text, font, ismath=False)[0]
-        return self._widths[key]
+
+def _cut(line: str, width: float, size: float, bold: bool) -> str:
+    """`line` with an ellipsis, as much of it as fits."""
+    line = line[:400]
+    while line and _width(f"{line}…", size, bold) > width:
+        line = line[: -max(len(line) // 10, 1)]
+    return f"{line.rstrip()}…"
+
+
+def _width(text: str, size: float, bold: bool) -> float:
+    """Pixels of `text`, as the sum of its words, with a little to spare: letters of other sizes sit on other pixels."""
+    return 1.02 * size / _LARGEST * sum(_drawn(part, bold) for part in re.split("( )", text) if part)
+
+
+@lru_cache(maxsize=4096)
+def _drawn(text: str, bold: bool) -> float:
+    """Pixels of `text` at _LARGEST."""
+    from matplotlib.backends.backend_agg import RendererAgg
+    from matplotlib.font_manager import FontProperties
+
+    font = FontProperties(size=_LARGEST, weight="bold" if bold else "normal")
+    wide: float = RendererAgg(1, 1, DPI).get_text_width_height_descent(text, font, ismath=False)[0]
+    return wide
 
 
 def _line(size: float) -> float:

@@ -6,6 +6,7 @@ Only what starts no thread may happen here, since a fork copies none.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 
 import ipykernel.kernelapp
@@ -30,6 +31,10 @@ with contextlib.suppress(ImportError):
 # plotly imports much of itself only when a figure is first drawn and made into JSON.
 theme.draw_nothing()
 
-# Likewise pandera: half a second of imports at the first check of a table.
+# Likewise pandera, which makes its columns of a table when they are first asked for.
 for name in schema.TABLES:
     schema.check(name, schema.frame(name))
+
+# What is there now is never collected: a fork would copy every page of it only to look at it.
+gc.collect()
+gc.freeze()
