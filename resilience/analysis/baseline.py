@@ -137,7 +137,7 @@ def _lagged(
     count = min(count, int(rows[-1]) // lag) if len(rows) else 0
     if count < least:
         return np.full(len(rows), np.nan)
-    padded = np.concatenate([np.full(count * lag, np.nan), median])
+    padded = np.concatenate([np.full(count * lag, np.nan), median[: rows[-1]]])
     return middle(padded[rows + lag * np.arange(count)[:, None]], least)
 
 
