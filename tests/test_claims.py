@@ -312,6 +312,17 @@ def test_contradictions_and_open_ones_are_left_out_and_counted() -> None:
     assert claim.verdict == claims.NOT_MEASURABLE
 
 
+def test_stated_and_derived_durations_are_not_compared_with_each_other() -> None:
+    """Two ways of measuring under one name: what people wrote down before, what the moments give after."""
+    rows, _ = history(9, n=400)
+    early = rows["started_at"] < CHANGE
+    rows["stated_restore_min"] = 60.0
+    rows.loc[early, ["mitigated_at", "resolved_at"]] = pd.NaT
+    claim = times.compare(*claims.split(rows, CHANGE)[:2], "restore", by=())
+    assert claim.verdict == claims.NOT_MEASURABLE
+    assert "are the reports' own figures" in claim.reason
+
+
 def test_many_open_ones_are_not_measurable() -> None:
     rows, _ = history(9, n=400)
     open_ = (rows["started_at"] >= CHANGE) & (np.arange(len(rows)) % 3 == 0)

@@ -198,7 +198,7 @@ def _evidence(row: Mapping[str, object]) -> str:
         when = f"{lag} h later" if lag else "within the same hour"
         says.append(
             f"{row['follower']} moves with {row['service']} {when} (correlation {float(str(row['correlation'])):+.2f} over "
-            f"{int(str(row['n_hours']))} hours)"
+            f"{int(str(row['n_hours'])):,} hours)"
         )
     if row.get("together"):
         says.append(
@@ -209,12 +209,12 @@ def _evidence(row: Mapping[str, object]) -> str:
 
 
 def _text(table: pd.DataFrame, tested: int, declared: int, q: float) -> str:
-    left = f"{declared} pairs were left out because declared calls lead from one to the other."
+    left = f"{declared:,} pairs were left out because declared calls lead from one to the other."
     if table.empty:
-        return f"No candidate among {tested} pairs of services. {left}"
+        return f"No candidate among {tested:,} pairs of services. {left}"
     by_series, both = table["correlation"].notna(), table["correlation"].notna() & (table["together"] > 0)
     return (
-        f"{len(table)} candidate dependencies among {tested} pairs of services: {int(by_series.sum())} move together, "
+        f"{len(table)} candidate dependencies among {tested:,} pairs of services: {int(by_series.sum())} move together, "
         f"{int((~by_series).sum())} only fail together, {int(both.sum())} do both. About {100 * q:.0f} % may be chance; "
         f"verify by experiment. {left}"
     )
