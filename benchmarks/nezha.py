@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from resilience.analysis import dependencies, intervals, movement
+from resilience.analysis import dependencies, intervals, movement, service_graph
 from resilience.sources import graph, series
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -92,7 +92,7 @@ def _calls(folder: Path, day: str) -> dict[str, frozenset[str]]:
     file = folder / "rca_data" / day / "metric" / "dependency.csv"
     traces = sorted((folder.parent / "service-graphs").glob(f"*{day}_trace*.csv"))
     for path in [file] if file.is_file() else traces[:1]:
-        return dependencies.calls(graph.read(path, path.name).edges)
+        return service_graph.callees(graph.read(path, path.name).edges)
     return {}
 
 

@@ -22,6 +22,7 @@ from .analysis import (
     ledger,
     plan,
     rehearsals,
+    service_graph,
     steady_state,
     surprise_edges,
     taxonomy,
@@ -170,14 +171,9 @@ def first(incidents: pd.DataFrame) -> pd.Series:
 
 def _graph(store: Store, verdicts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Calls between services that are declared or that people confirmed, and what is declared of each service."""
-    rows = views.table(store, "service_edges")
-    services = rows[(rows["from_kind"] == "service") & (rows["to_kind"] == "service")]
-    calls = services.rename(columns={"from_name": "caller", "to_name": "callee"})
-    backwards = calls["relation"].str.contains(r"dependencyof|calledby|usedby", case=False)
-    turned = calls.rename(columns={"caller": "callee", "callee": "caller"})
     confirmed = verdicts[verdicts["verdict"] == "confirmed"]
-    confirmed = confirmed.rename(columns={"follower": "caller", "service": "callee"})
-    calls = pd.concat([calls[~backwards], turned[backwards], confirmed])[["caller", "callee"]]
+    confirmed = confirmed.rename(columns={"follower": "caller", "service": "callee"})[["caller", "callee"]]
+    calls = pd.concat([service_graph.calls(views.table(store, "service_edges")), confirmed])
     calls = calls.drop_duplicates().sort_values(["caller", "callee"], ignore_index=True)
     return calls, views.table(store, "services")
 

@@ -135,8 +135,8 @@ def headroom(store: Store, load: pd.DataFrame, metric: str, objective: str, zone
 
     named, goal = analysis.objective(objective)
     response = named or LATENCY
-    rows = table(store, "series", where={"metric": [response]})
-    rows = rows[rows["interval_s"] == load["interval_s"].iloc[0]].reset_index(drop=True)
+    rows = table(store, "series", where={"metric": [response], "scope": list(load["scope"].unique())})
+    rows = rows[rows["interval_s"].isin(load["interval_s"])].reset_index(drop=True)
     if rows.empty:
         return analysis.unknown(response)
     spans = left_out(store, load["at"].max(), kinds=("enlarged",)).spans
@@ -165,14 +165,15 @@ def safe_hours(
     targets: Iterable[str],
     minutes: float,
     days: int,
+    limits: Mapping[str, float] | None = None,
 ) -> SafeHours:
-    """Windows for a fault on each of `targets` in the `days` after the last point of `load`."""
+    """Windows for a fault on each of `targets` in the `days` after the last point of `load`; `limits` as `safe_windows`."""
     from .analysis import safe_hours as analysis
 
     start = load["at"].max()
     return analysis.safe_hours(
         load, table(store, "calendar"), zone=zone, metric=metric, targets=list(targets), minutes=minutes,
-        between=(start, start + pd.Timedelta(days=days)), incidents=incidents(store, kind="real"),
+        between=(start, start + pd.Timedelta(days=days)), limits=limits, incidents=incidents(store, kind="real"),
         slo_history=table(store, "slo_history"), exclude=left_out(store, start).spans,
     )  # fmt: skip
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from resilience.analysis import anchors, claims, times
+from resilience.cli import main
 from resilience.errors import InputError
 
 from .histories import CHANGE, history
 
+FULL = bool(int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")))
 START = pd.Timestamp("2024-03-05 10:00", tz="UTC")
 
 
@@ -165,3 +171,22 @@ def test_detection_that_was_halved_is_found_from_the_series_and_better_recording
         assert claim.interval.low < detect < claim.interval.high < 1
     as_recorded = times.compare(before, after, "detect", by=(), trust_starts=True)
     assert as_recorded.effect > 1.25 * claim.effect  # an earlier start makes the same detection look slower
+
+
+@pytest.mark.acceptance
+@pytest.mark.skipif(not FULL, reason="two full samples are written and read: RESILIENCE_ACCEPTANCE=1 runs it")
+@pytest.mark.parametrize(("world", "found"), [("detection-halved", True), ("", False)])
+def test_a_halved_detection_is_found_in_a_sample_that_was_written_and_read(
+    world: str, found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From reports and series in files, by the commands alone: 300 incidents, of which a fifth came after."""
+    monkeypatch.chdir(tmp_path)
+    name = "-".join(filter(None, ["recording-earlier", world]))
+    asked = ["compare", "--date", "2020-12-11", "--clock", "detect"]
+    for call in (["init", "."], ["sample", "--world", name], ["ingest", "data/incidents", "data/series"]):
+        done = CliRunner().invoke(main, call)
+        assert done.exit_code == 0, done.output
+    assert CliRunner().invoke(main, asked).output.startswith("Not measurable: ")
+    said = CliRunner().invoke(main, [*asked, "--anchored"]).output
+    assert said.startswith("Supported ") == found, said
+    assert "shorter after" in said or not found

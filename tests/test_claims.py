@@ -115,7 +115,7 @@ def test_detection_that_was_halved_is_found_though_recording_changed_too() -> No
         claim = times.compare(before, after, "detect", onsets=onsets[kept], by=(), draws=DRAWS)
         found[claim.verdict] += 1
         assert claim.effect < 1 or claim.verdict == claims.NOT_MEASURABLE
-    assert found[claims.SUPPORTED] >= 0.75 * runs, found
+    assert found[claims.SUPPORTED] >= (0.85 if FULL else 0.65) * runs, found  # .93 of 200
 
 
 def test_a_true_change_is_supported_and_said_with_its_size() -> None:
@@ -310,6 +310,17 @@ def test_contradictions_and_open_ones_are_left_out_and_counted() -> None:
     rows.loc[rows["started_at"] >= CHANGE, ["mitigated_at", "resolved_at"]] = np.nan
     claim = times.compare(*claims.split(rows, CHANGE)[:2], "restore", by=())
     assert claim.verdict == claims.NOT_MEASURABLE
+
+
+def test_stated_and_derived_durations_are_not_compared_with_each_other() -> None:
+    """Two ways of measuring under one name: what people wrote down before, what the moments give after."""
+    rows, _ = history(9, n=400)
+    early = rows["started_at"] < CHANGE
+    rows["stated_restore_min"] = 60.0
+    rows.loc[early, ["mitigated_at", "resolved_at"]] = pd.NaT
+    claim = times.compare(*claims.split(rows, CHANGE)[:2], "restore", by=())
+    assert claim.verdict == claims.NOT_MEASURABLE
+    assert "are the reports' own figures" in claim.reason
 
 
 def test_many_open_ones_are_not_measurable() -> None:

@@ -74,6 +74,13 @@ def test_what_ran_out_already_says_since_when() -> None:
     assert pd.isna(row["earliest"])
 
 
+def test_an_hour_that_was_always_beyond_the_limit_counts() -> None:
+    """Of the Monday noon no week is left that says what was asked below the limit; it is no less busy for that."""
+    row = find(loads.weeks(60), 280.0)
+    assert row["state"] == "exhausted"
+    assert row["used"] == pytest.approx(300 / 280, rel=0.02)
+
+
 def test_a_limit_that_was_only_seen_is_no_limit() -> None:
     series = loads.rows(loads.weeks(104, 0.2))
     found = exhaustion(series, BERLIN, metric="hits", limits={"a": 400.0}, at_least=["service:a"])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from resilience import pipeline, schema
-from resilience.analysis import dependencies
+from resilience.analysis import service_graph
 from resilience.errors import InputError
 from resilience.sources import graph
 from resilience.store import Store
@@ -127,6 +128,22 @@ def test_what_is_no_graph_is_a_sentence(tmp_path: Path, name: str, text: str, sa
         graph.read(written(tmp_path, name, text), name)
 
 
+def test_relations_of_a_catalog_are_read_in_either_direction_and_owners_call_nobody() -> None:
+    rows = [
+        ("service", "cart", "RelationTypeDependsOn", "service", "stock"),
+        ("service", "stock", "RelationTypeDependencyOf", "service", "cart"),
+        ("service", "pay", "used by", "service", "cart"),
+        ("service", "search", "depends_on", "datastore", "index"),
+        ("service", "cart", "RelationTypePartOf", "service", "shop"),
+        ("service", "cart", "RelationTypeOwnedBy", "team", "checkout"),
+    ]
+    edges = pd.DataFrame(rows, columns=["from_kind", "from_name", "relation", "to_kind", "to_name"])
+    assert service_graph.callees(edges) == {"cart": {"pay", "stock"}}
+    every = service_graph.calls(edges, services_only=False)
+    assert every.to_numpy().tolist() == [["cart", "pay"], ["cart", "stock"], ["search", "index"]]
+    assert service_graph.calls(edges.head(0)).empty
+
+
 def test_ingest_replaces_what_a_file_no_longer_says(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     written(tmp_path, "edges.csv", "caller,callee\na,b\nb,c\n")
@@ -135,13 +152,13 @@ def test_ingest_replaces_what_a_file_no_longer_says(tmp_path: Path) -> None:
     first = pipeline.ingest(store, [tmp_path / "graph"], base=tmp_path)
     assert first.files["graph"] == 3
     assert first.refused["source_uri"].tolist() == ["graph/bad.yml"]
-    assert dependencies.calls(store.load("service_edges")) == {"a": {"b"}, "b": {"c"}}
+    assert service_graph.callees(store.load("service_edges")) == {"a": {"b"}, "b": {"c"}}
     assert store.load("services")["team"].tolist() == ["x"]
     again = pipeline.ingest(store, [tmp_path / "graph"], base=tmp_path)
     assert not again.commits
     written(tmp_path, "edges.csv", "caller,callee\na,c\n")
     pipeline.ingest(store, [tmp_path / "graph"], base=tmp_path)
-    assert dependencies.calls(store.load("service_edges")) == {"a": {"c"}}
+    assert service_graph.callees(store.load("service_edges")) == {"a": {"c"}}
 
 
 @pytest.mark.parametrize(

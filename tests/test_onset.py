@@ -285,6 +285,12 @@ def test_duplicated_times_are_refused_where_one_value_must_be_chosen() -> None:
     assert len(onset.scores(values, at)) == 241
 
 
+def test_a_running_count_has_no_onset() -> None:
+    counts = np.arange(240) % 150 * 3.0
+    with pytest.raises(RefusedError, match=r"falls to nothing 1 time\(s\): a running count"):
+        onset.find(counts, AT[:240], AT[180])
+
+
 def test_irregular_times_are_answered() -> None:
     rng = np.random.default_rng(8)
     gaps = rng.choice([20, 60, 61, 600], size=4000)
@@ -308,13 +314,14 @@ def test_odd_series_in_a_family_are_judged_or_named() -> None:
         "infinite": np.where(np.arange(n) % 3 == 0, np.inf, calm),
         "late": np.where(np.arange(n) < 650, np.nan, calm),
         "one": np.where(np.arange(n) == 700, 1.0, np.nan),
+        "reset": np.arange(n) % 500 * 7.0,
     }
     table = long(np.stack(list(odd.values()))).assign(scope=np.repeat([f"service:{name}" for name in odd], n))
     twice = table[table["scope"] == "service:calm"].assign(scope="service:twice")
     found = onset.moved(pd.concat([table, twice, twice.head(3)]), (at[690], at[720]), (at[0], at[690]))
     rows = found.table.set_index("service")
     assert rows.loc[["calm", "constant", "zeros"], "moved"].tolist() == [False, False, False]
-    assert rows.loc[["null", "late", "one", "twice"], "moved"].isna().all()
+    assert rows.loc[["null", "late", "one", "reset", "twice"], "moved"].isna().all()
     assert "fault-free windows were recorded" in rows.loc["null", "reason"]
     assert rows.loc["twice", "reason"] == "points stand twice at the same time"
     assert found.table.loc[found.table["moved"].isna(), ["onset_at", "kind"]].isna().all().all()

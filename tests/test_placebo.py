@@ -53,7 +53,7 @@ def test_a_large_true_change_stands_out_and_a_seed_gives_the_same_dates() -> Non
     assert one.claim is not None
     assert one.claim.verdict == claims.SUPPORTED
     assert one.smallest[0] < one.smallest[1] < 1
-    assert "of random dates" in one.text
+    assert "of 1000 random dates it falls by as much or more" in one.text
 
 
 def test_what_cannot_be_drawn_is_said() -> None:

@@ -30,6 +30,14 @@ def test_recorded_time_to_detect_is_the_true_one_less_how_late_the_start_is() ->
     assert table["true_high"][lone].isna().all()
     assert set(table["bound"][lone]) == {"at least"}
     assert "75% anchored" in found.text
+    medians = found.medians.set_index("group")
+    both = table[["recorded_min", "true_min"]][known].dropna()
+    assert medians.loc["as recorded", ["n", "median_min"]].tolist() == [
+        len(both),
+        both["recorded_min"].median(),
+    ]
+    assert medians.loc["from the onset", "median_min"] == both["true_min"].median()
+    assert (medians["median_low"] < medians["median_min"]).all()
 
 
 def test_without_onsets_every_incident_is_a_bound() -> None:
@@ -38,6 +46,7 @@ def test_without_onsets_every_incident_is_a_bound() -> None:
     found = recording.against_reality(rows)
     assert found.anchored == 0
     assert found.table["bound"].isna().tolist() == [True] + [False] * 19
+    assert found.medians["n"].tolist() == [0, 0]
 
 
 def quality(rows: pd.DataFrame, before: float, after: float) -> pd.DataFrame:

@@ -43,7 +43,10 @@ def test_what_does_not_determine_a_fit_is_refused(load: list[float], throughput:
 def test_gaps_and_zeros_never_become_numbers() -> None:
     n = np.r_[np.arange(1.0, 20), np.nan, 5.0, np.inf]
     x = np.r_[10 * np.arange(1.0, 20), 3.0, np.nan, 1.0]
-    assert scalability.fit(n, x).n == 19
+    found = scalability.fit(n, x)
+    assert found.n == 19
+    assert found.limit is None  # a line: no contention can be told from none
+    assert "no peak identifiable. Nothing is stated" in found.text
     with pytest.raises(InputError):
         scalability.fit(np.arange(1.0, 10), np.zeros(9))
 

@@ -234,7 +234,7 @@ def _search(event: _Event | None, sigmas: float) -> tuple[list[dict[str, object]
     if not event.parts:
         return [], 0, "no series of its services was recorded then"
     moved: list[dict[str, object]] = []
-    searched = 0
+    searched = counts = 0
     for (metric, scope), (time, value, interval), slow in zip(
         event.keys, event.parts, event.slow, strict=True
     ):
@@ -252,6 +252,7 @@ def _search(event: _Event | None, sigmas: float) -> tuple[list[dict[str, object]
                 slow=slow,
             )
         except RefusedError:
+            counts += bool(baseline.resets(value))
             continue
         searched += 1
         if found is not None:
@@ -261,7 +262,9 @@ def _search(event: _Event | None, sigmas: float) -> tuple[list[dict[str, object]
     moved.sort(key=lambda row: (row["onset_at"], -abs(float(str(row["strength"])))))
     if moved:
         return moved, searched, None
-    return [], searched, "no series moved" if searched else "too little was recorded before its start"
+    if searched:
+        return [], searched, "no series moved"
+    return [], 0, "its series are running counts" if counts else "too little was recorded before its start"
 
 
 def _us(at: pd.Timestamp) -> int:

@@ -12,7 +12,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from .dependencies import reach
+from .service_graph import reach
 from .taxonomy import UNKNOWN
 
 NOT_STATED = "not stated"  # service of incidents whose report names none

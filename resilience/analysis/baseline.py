@@ -18,6 +18,8 @@ HOUR_US, DAY_US, WEEK_US = 3_600_000_000, 86_400_000_000, 604_800_000_000
 WEEKS, MIN_WEEKS = 8, 3  # weeks that are looked back, and that must hold the hour
 DAYS, MIN_DAYS = 28, 2
 MIN_BLOCKS = 3  # blocks of history before anything is expected at all
+FALLS, _PREFIX = 0.02, 1 << 16  # largest share of falls that are resets of a running count
+TAKE_RATE = "Take its rate where it comes from, e.g. as_count() or per_second() in Datadog."
 LARGEST = 1e100
 MAX_BLOCKS = 2_000_000  # 228 years of hours: more is an error of the clock
 
@@ -60,6 +62,22 @@ def values_of(values: object) -> np.ndarray:
     else:
         found = pd.to_numeric(pd.Series(values), errors="raise").to_numpy(dtype=float, na_value=np.nan)
     return np.where(np.abs(found) < LARGEST, found, np.nan)
+
+
+def resets(values: np.ndarray) -> int:
+    """How often a running count was reset; 0 for what is none: it rises nearly always, and falls to nearly nothing only."""
+    begin = values[: _PREFIX + 1]
+    if (begin[1:] < begin[:-1]).sum() > FALLS * len(values):  # no need to look further
+        return 0
+    value = values[~np.isnan(values)]
+    if len(value) < 48:
+        return 0
+    change = np.diff(value)
+    falls = change < 0
+    if not 0 < falls.sum() <= FALLS * len(change):
+        return 0
+    found = int((falls & (value[1:] <= 0.1 * value[:-1])).sum())
+    return found if falls.sum() == found and (change > 0).mean() > 0.8 else 0
 
 
 def interval_us(at: np.ndarray) -> int:
@@ -137,7 +155,7 @@ def _lagged(
     count = min(count, int(rows[-1]) // lag) if len(rows) else 0
     if count < least:
         return np.full(len(rows), np.nan)
-    padded = np.concatenate([np.full(count * lag, np.nan), median])
+    padded = np.concatenate([np.full(count * lag, np.nan), median[: rows[-1]]])
     return middle(padded[rows + lag * np.arange(count)[:, None]], least)
 
 

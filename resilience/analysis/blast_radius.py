@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from . import service_graph
 from .reach import Reach
 
 RELATIONS = ("target", "declared", "surprise", "no graph")
@@ -80,7 +81,7 @@ def radius(
 ) -> BlastRadius:
     """Blast radius of each experiment of one GameDay: rows of its tables, what `reach.reach` found, and `edges`.
 
-    `edges` has the columns of the table service_edges; a team is not a service.
+    `edges` has the columns of the table service_edges; what is a call is said by `service_graph.calls`.
     """
     graph = _Graph(edges)
     start = experiments.set_index("experiment_key")["fault_started_at"]
@@ -139,15 +140,11 @@ class _Graph:
     def __init__(self, edges: pd.DataFrame) -> None:
         self._callers: dict[str, set[str]] = defaultdict(set)
         self._called: dict[str, set[str]] = defaultdict(set)
-        for edge in edges.itertuples():
-            if "team" in (edge.from_kind, edge.to_kind) or "owned" in str(edge.relation).lower():
-                continue
-            caller, called = edge.from_name, edge.to_name
-            if "dependencyof" in str(edge.relation).lower():
-                caller, called = called, caller
+        calls = service_graph.calls(edges, services_only=False)
+        for caller, called in zip(calls["caller"], calls["callee"], strict=True):
             self._callers[called].add(caller)
             self._called[caller].add(called)
-        self.size = sum(map(len, self._called.values()))
+        self.size = len(calls)
 
     def path(self, targets: Iterable[str], service: str) -> str | None:
         """Shortest declared way from a target to `service`, all along callers or all along what is called."""

@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from . import coincidence, comovement
+from . import coincidence, comovement, service_graph
 from .roots import Roots, of_moved, rank
 
-__all__ = ["Candidates", "Roots", "calls", "candidates", "of_moved", "rank", "reach"]
+__all__ = ["Candidates", "Roots", "candidates", "of_moved", "rank"]
 
 Q = 0.05  # share of false candidates that the series may hold, on average
 Q_INCIDENTS = 0.02
-CALLS = ("calls", "dependson", "depends_on", "relationtypedependson", "uses")
 
 COLUMNS = [
     "service", "follower", "lag_h", "correlation", "p_series", "n_hours", "together", "expected", "p_incidents",
@@ -42,31 +41,6 @@ class Candidates:
     text: str
     tested: int
     declared: int
-
-
-def calls(edges: pd.DataFrame) -> dict[str, frozenset[str]]:
-    """Caller -> callees, from rows of `service_edges` between services that say that the first depends on the second."""
-    both = (edges["from_kind"] == "service") & (edges["to_kind"] == "service")
-    relation = edges["relation"].str.lower().str.replace(r"[\s-]", "", regex=True)
-    rows = edges[both & relation.isin(CALLS)]
-    return {
-        str(caller): frozenset(group["to_name"]) for caller, group in rows.groupby("from_name", sort=True)
-    }
-
-
-def reach(declared: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
-    """Service -> everything that it calls, directly or through others; circles are allowed."""
-    found = {}
-    for name in declared:
-        seen: set[str] = set()
-        todo = list(declared[name])
-        while todo:
-            callee = todo.pop()
-            if callee not in seen:
-                seen.add(callee)
-                todo += declared.get(callee, frozenset())
-        found[name] = frozenset(seen)
-    return found
 
 
 def candidates(
@@ -92,9 +66,9 @@ def candidates(
     """
     if not 0 < q < 1 or not 0 < q_incidents < 1:
         raise InputError("The share of false candidates lies between 0 and 1.", remedy="0.05 is usual.")
-    declared = calls(edges)
+    declared = service_graph.callees(edges)
     names, residual = comovement.residuals(series, metric, zone)
-    leads = reach(declared)
+    leads = service_graph.reach(declared)
     apart = _apart(names, leads)
     moving = comovement.pairs(residual, apart & ~_siblings(names, declared), apart, q, seed)
     rows: dict[tuple[str, str], dict[str, object]] = {}
@@ -224,7 +198,7 @@ def _evidence(row: Mapping[str, object]) -> str:
         when = f"{lag} h later" if lag else "within the same hour"
         says.append(
             f"{row['follower']} moves with {row['service']} {when} (correlation {float(str(row['correlation'])):+.2f} over "
-            f"{int(str(row['n_hours']))} hours)"
+            f"{int(str(row['n_hours'])):,} hours)"
         )
     if row.get("together"):
         says.append(
@@ -235,12 +209,12 @@ def _evidence(row: Mapping[str, object]) -> str:
 
 
 def _text(table: pd.DataFrame, tested: int, declared: int, q: float) -> str:
-    left = f"{declared} pairs were left out because declared calls lead from one to the other."
+    left = f"{declared:,} pairs were left out because declared calls lead from one to the other."
     if table.empty:
-        return f"No candidate among {tested} pairs of services. {left}"
+        return f"No candidate among {tested:,} pairs of services. {left}"
     by_series, both = table["correlation"].notna(), table["correlation"].notna() & (table["together"] > 0)
     return (
-        f"{len(table)} candidate dependencies among {tested} pairs of services: {int(by_series.sum())} move together, "
+        f"{len(table)} candidate dependencies among {tested:,} pairs of services: {int(by_series.sum())} move together, "
         f"{int((~by_series).sum())} only fail together, {int(both.sum())} do both. About {100 * q:.0f} % may be chance; "
         f"verify by experiment. {left}"
     )

@@ -60,11 +60,12 @@ class _Piece:
             off[np.isnan(off)] = 0.0
         return np.multiply(off, off, out=off)
 
-    def sums(self, wide: np.ndarray) -> np.ndarray:
+    def sums(self, wide: np.ndarray, into: np.ndarray) -> None:
         """Sum of `wide` per block."""
         if self.of is None:
-            return wide.sum(axis=1)
-        return np.bincount(self.of, wide, minlength=self.blocks.stop - self.blocks.start)
+            np.add.reduce(wide, axis=1, out=into)
+        else:
+            into[:] = np.bincount(self.of, wide, minlength=len(into))
 
 
 def ratios(value: np.ndarray, cut: baseline.Blocks) -> np.ndarray:
@@ -132,22 +133,24 @@ def _sums(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Per measure and block, the sum of squared deviations and of how many; of how many in one row, where all are alike."""
     count = len(cut.sizes)
-    sums, held = np.empty((len(measures), count)), np.empty((len(measures), count))
-    for row, measure in enumerate(measures):
+    usable = np.array([measure.usable for measure in measures])
+    sums = np.empty((len(measures), count))
+    for row, measure in zip(sums, measures, strict=True):
         for piece in pieces:
-            sums[row, piece.blocks] = piece.sums(piece.squares(measure))
-        known = cut.of[~np.isnan(measure.table)] if measure.gaps else None
-        held[row] = cut.sizes if known is None else np.bincount(known, minlength=count)
-        unusable = np.flatnonzero(~measure.usable)
-        sums[row, unusable] = held[row, unusable] = 0.0
-    return sums, held[:1] if (held == held[0]).all() else held
+            piece.sums(piece.squares(measure), row[piece.blocks])
+    sums[~usable] = 0.0
+    if not any(measure.gaps for measure in measures) and (usable == usable[0]).all():
+        return sums, np.where(usable[:1], cut.sizes, 0.0)
+    known = [cut.of[~np.isnan(measure.table)] for measure in measures]
+    held = [np.bincount(of, minlength=count) for of in known]
+    return sums, np.where(usable, held, 0.0)
 
 
 def _weights(measures: list[_Measure], sums: np.ndarray, held: np.ndarray, by_week: np.ndarray) -> np.ndarray:
     """Per measure and block, 1 over the usual square of the deviation before it; 0 where that is not known."""
     count = len(by_week)
-    begins = np.arange(0, count, 4)
-    begins = begins[(begins < EARLY_BLOCKS) | (begins % STEP_BLOCKS == 0)]
+    early = min(EARLY_BLOCKS, count)
+    begins = np.concatenate([np.arange(0, early, 4), np.arange(early, count, STEP_BLOCKS)])
     weekly = np.logical_and.reduceat(by_week, begins)
     usual = _usual(np.add.reduceat(sums, begins, axis=1), np.add.reduceat(held, begins, axis=1), weekly)
     level, season = measures[0].base, measures[2].base

@@ -134,8 +134,8 @@ def course(
     )  # fmt: skip
     growth, least, most = line.growth_pct
     text = (
-        f"The busiest hour of {scope}, each dot one of {line.n} ordinary weeks: {growth:+.0f} % a year ({least:+.0f} to "
-        f"{most:+.0f} %, 8 chances in 10)"
+        f"The busiest hour of {service_of(scope) or scope}, each dot one of {line.n} ordinary weeks: {growth:+.0f} % a year "
+        f"({least:+.0f} to {most:+.0f} %, 8 chances in 10)"
     )
     if np.isfinite(line.error_pct):
         text += f"; {trend.AHEAD} weeks ahead its level was off by {line.error_pct:.1f} % in the median of {line.n_tried}"
@@ -212,13 +212,19 @@ def _text(table: pd.DataFrame, metric: str, horizon: int) -> str:
     if unknown == len(table):
         return f"Of none of {len(table)} scopes of {metric} is it known when it runs out: {table['reason'].iloc[0]}."
     says = f"Of {len(table)} scopes of {metric}, {over} need all that they carry in an ordinary week already, {soon} may "
-    says += f"within {horizon} weeks, {later} will not"
+    says += f"within {horizon} weeks"
+    before = int((table["state"].eq(_STATES[1]) & table["since"].notna()).sum())
+    says += f" ({before} of them were beyond it before, in another season)" if before else ""
+    says += f", {later} will not"
     says += f"; {unseen} will be asked for more than was ever seen to be carried" if unseen else ""
     says += f"; of {unknown} it is not known" if unknown else ""
     first = table[table["state"] == "within the horizon"]
     if len(first):
         row = first.iloc[0]
-        says += f". Next: {row['service'] if pd.notna(row['service']) else row['scope']}, {window(row)}"
+        again = ", again" if pd.notna(row["since"]) else ""
+        says += (
+            f". Next: {row['service'] if pd.notna(row['service']) else row['scope']}{again}, {window(row)}"
+        )
     tried = table["error_pct"].notna()
     if tried.any():
         ours, naive = (table.loc[tried, c].median() for c in ("error_pct", "naive_pct"))

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError, RefusedError
+from . import baseline
 
 SLOTS = 168  # hours of a week; 0 is Monday 00:00 local
 GRID_FACTOR = 1000  # more intervals than this per point is an error of the clock, not a gap
-FALLS, _PREFIX = 0.02, 1 << 16  # largest share of falls that are resets of a count
 QUARTER_US, HOUR_US, DAY_US, WEEK_US = 900_000_000, 3_600_000_000, 86_400_000_000, 604_800_000_000
 MONDAY_US = 3 * DAY_US  # 1970-01-01 was a Thursday
 
@@ -214,27 +214,11 @@ def _one(
 
 
 def refuse_counter(metric: str, rollup: str, scope: str, values: np.ndarray) -> None:
-    """Raises RefusedError for a cumulative counter: it rises nearly always, and falls to nearly nothing where it was reset.
-
-    What was summed or counted per interval is none, whatever it looks like.
-    """
-    if rollup in ("sum", "count"):
-        return
-    begin = values[: _PREFIX + 1]
-    if (begin[1:] < begin[:-1]).sum() > FALLS * len(values):  # no need to look further
-        return
-    value = values[~np.isnan(values)]
-    if len(value) < 48:
-        return
-    change = np.diff(value)
-    falls = change < 0
-    if not 0 < falls.sum() <= FALLS * len(change):
-        return
-    resets = falls & (value[1:] <= 0.1 * value[:-1])
-    if falls.sum() == resets.sum() and (change > 0).mean() > 0.8:
+    """Raises RefusedError for a running count. What was summed or counted per interval is none, whatever it looks like."""
+    if rollup not in ("sum", "count") and (resets := baseline.resets(values)):
         raise RefusedError(
-            f"{metric} on {scope} only rises, and falls to nothing {int(resets.sum())} time(s): a running count.",
-            remedy="Take its rate where it comes from, e.g. as_count() or per_second() in Datadog.",
+            f"{metric} on {scope} only rises, and falls to nothing {resets} time(s): a running count.",
+            remedy=baseline.TAKE_RATE,
         )
 
 

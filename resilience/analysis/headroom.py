@@ -47,6 +47,12 @@ class Headroom:
         return dict(zip(rows["scope"], rows["limit"], strict=True))
 
     @property
+    def sure(self) -> dict[str, float]:
+        """Service or scope -> the low end of its limit, of those whose limit was seen: what `safe_windows` may count on."""
+        rows = self.table[~self.table["at_least"]].dropna(subset="low")
+        return dict(zip(rows["service"].fillna(rows["scope"]), rows["low"], strict=True))
+
+    @property
     def at_least(self) -> list[str]:
         """Scopes of which only the highest load carried is known."""
         return list(self.table.loc[self.table["at_least"] & self.table["limit"].notna(), "scope"])

@@ -212,7 +212,7 @@ def _text(table: pd.DataFrame, metric: str) -> str:
         int(counts.get(v, 0)) for v in ("lost", "not distinguishable", "more than usual", "not measured")
     )
     says = f"Of {len(table)} incidents x scopes, {metric} fell below the usual of its hours on {lost}, on {level} not "
-    says += "distinguishably"
+    says += f"distinguishably (by chance alone about {0.025 * (len(table) - none):.0f} would seem to fall)"
     says += f", on {more} it rose above" if more else ""
     says += f"; {none} could not be measured" if none else ""
     if lost:

@@ -204,6 +204,8 @@ def _measure(part: tuple[np.ndarray, np.ndarray, int], starts: np.ndarray, lengt
         return unjudged(f"the window holds {points} of its intervals; {placing.OF} are needed")
     if (np.diff(time) == 0).any():
         return unjudged("points stand twice at the same time")
+    if baseline.resets(value):
+        return unjudged("it is a running count, which only rises")
     row = min(int(np.searchsorted(time, starts[-1])), len(time) - 1)
     begin = (
         int(starts[-1]) + int(time[row] - starts[-1]) % interval

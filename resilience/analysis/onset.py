@@ -154,8 +154,8 @@ def find(
     on up to 120 intervals before that, deviations taken from the hour of the week where three earlier weeks hold it.
     `slow`: standard deviation (unit of the series) of what moves from hour to hour, which a shorter reference cannot show.
     The gate: three of five points beyond `sigmas` on the same side. It is meant for one series: over many, use `moved`.
-    Raises RefusedError where fewer than 12 points lie before the search, where a time stands twice, or where too little
-    lies within it, and InputError as `scores` does.
+    Raises RefusedError where fewer than 12 points lie before the search, where a time stands twice, where too little
+    lies within it, or for a running count, and InputError as `scores` does.
     """
     value, time, _ = _series(values, at)
     if len(time) == 0:
@@ -164,6 +164,11 @@ def find(
         raise RefusedError(
             f"{int((np.diff(time) == 0).sum())} point(s) stand twice at the same time.",
             remedy="Keep one source of the series.",
+        )
+    if resets := baseline.resets(value):
+        raise RefusedError(
+            f"The series only rises, and falls to nothing {resets} time(s): a running count.",
+            remedy=baseline.TAKE_RATE,
         )
     interval = baseline.interval_us(time)
     middle = int(baseline.microseconds([pd.Timestamp(around)])[0])

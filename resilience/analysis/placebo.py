@@ -106,7 +106,7 @@ def placebo(
         smallest = (claim.mde.low, claim.mde.high)
     if np.isnan(smallest[0]):
         smallest = _typical(used, found)
-    text = _text(found, real, cuts, as_low, smallest, claim, which, window_days, len(rows) - len(used))
+    text = _text(found, real, cuts, smallest, claim, which, window_days, len(rows) - len(used))
     return Placebo(found, real, cuts, as_low, smallest, claim, which, window_days, span, text)
 
 
@@ -176,7 +176,6 @@ def _text(
     found: pd.DataFrame,
     real: pd.Series | None,
     cuts: float,
-    as_low: float,
     smallest: tuple[float, float],
     claim: Claim | None,
     clock: Clock,
@@ -194,11 +193,13 @@ def _text(
     ]
     if real is not None:
         rose = real["change"] > 0
-        beside = float((found["change"] >= real["change"] - 1e-12).mean()) if rose else as_low
+        beyond = (
+            found["change"] >= real["change"] - 1e-12 if rose else found["change"] <= real["change"] + 1e-12
+        )
         says.append(
             f"On {real['at']:%Y-%m-%d} the mean went from {minutes(real['mean_before_min'])} ({int(real['n_before'])} "
             f"incidents) to {minutes(real['mean_after_min'])} ({int(real['n_after'])}), {real['change']:+.0%}; at "
-            f"{beside:.0%} of random dates it {'rises' if rose else 'falls'} by as much or more."
+            f"{int(beyond.sum())} of {len(found)} random dates it {'rises' if rose else 'falls'} by as much or more."
         )
     if np.isfinite(smallest[0]) and (claim is None or claim.verdict == claims.NOT_MEASURABLE):
         says.append(

@@ -21,11 +21,13 @@ class Recorded:
     incident_id, recorded_min (detected - recorded start); start_late_min (recorded start - onset, negative where the
     start is recorded before anything moved) and true_min (detected - onset), each with `*_low`, `*_high` from the
     onset's interval; `bound`: 'interval' where anchored, 'at least' where the series give none (detection took at
-    least as long as recorded, had the start been recorded late), null where nothing is known. `anchored`, `n`:
-    counts. `text`.
+    least as long as recorded, had the start been recorded late), null where nothing is known. `medians`: of anchored ones
+    with both times to detect, the median as recorded and from the onset: group, n, median_min, median_low, median_high
+    (95 %, null under ten). `anchored`, `n`: counts. `text`.
     """
 
     table: pd.DataFrame
+    medians: pd.DataFrame
     anchored: int
     n: int
     text: str
@@ -101,14 +103,32 @@ def against_reality(incidents: pd.DataFrame, onsets: pd.DataFrame | None = None)
         np.select([anchored, lone], ["interval", "at least"], ""), dtype="str"
     ).replace("", None)
     n, count = len(table), int(anchored.sum())
-    return Recorded(table, count, n, _text(table[anchored], count, n, int(lone.sum())))
+    both = table.loc[anchored, ["recorded_min", "true_min"]].dropna()
+    return Recorded(table, _medians(both), count, n, _text(table[anchored], both, count, n, int(lone.sum())))
+
+
+def _medians(both: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for group, minutes in (("as recorded", both["recorded_min"]), ("from the onset", both["true_min"])):
+        usable = minutes[minutes >= 0]
+        low, high = intervals.median(usable) if len(usable) >= MIN_N else intervals.NONE
+        rows.append(
+            {
+                "group": group,
+                "n": len(usable),
+                "median_min": usable.median(),
+                "median_low": low,
+                "median_high": high,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def _minutes(later: pd.Series, earlier: pd.Series) -> pd.Series:
     return (later - earlier).dt.total_seconds() / 60
 
 
-def _text(anchored: pd.DataFrame, count: int, n: int, bounded: int) -> str:
+def _text(anchored: pd.DataFrame, both: pd.DataFrame, count: int, n: int, bounded: int) -> str:
     if not n:
         return "No incident: nothing to hold against the series."
     says = [f"A series shows when it began for {count} of {n} incidents ({count / n:.0%} anchored)."]
@@ -120,7 +140,6 @@ def _text(anchored: pd.DataFrame, count: int, n: int, bounded: int) -> str:
             "are late by "
             "more than the onset's interval."
         )
-        both = anchored[["recorded_min", "true_min"]].dropna()
         if len(both):
             says.append(
                 f"Time to detect in the middle: {both['recorded_min'].median():.0f} min as recorded, "

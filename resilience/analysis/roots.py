@@ -44,7 +44,7 @@ def rank(
 ) -> Roots:
     """Rank the services of `series` for `window` against fault-free `reference` (as `movement.moved`); `calls`: caller ->
 
-    callees, as `dependencies.calls` makes them from `service_edges`.
+    callees, as `service_graph.callees` makes them from `service_edges`.
     """
     return of_moved(movement.moved(series, window, reference, lead=lead, executor=executor), calls)
 

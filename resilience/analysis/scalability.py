@@ -23,7 +23,8 @@ class UslFit:
     """`gamma` (throughput of one, its unit per unit of load), `alpha`, `beta` and their standard errors.
 
     `n` points up to the load `observed`. `peak_load`, `peak`: load of the highest throughput and that throughput, None
-    where no peak can be identified; `limit`: what contention alone would allow (gamma / alpha), None where alpha is 0.
+    where no peak can be identified; `limit`: what contention alone would allow (gamma / alpha), None where the 95 %
+    interval of alpha touches 0.
     """
 
     gamma: float
@@ -86,12 +87,13 @@ def fit(load: ArrayLike, throughput: ArrayLike) -> UslFit:
     free = np.array([True, alpha > 1e-9 / top, beta > 1e-9 / top**2])
     alpha, beta = map(float, np.where(free[1:], [alpha, beta], 0.0))
     gamma_se, alpha_se, beta_se = _errors(slopes(found.x)[:, free], found.fun, free)
-    sure = free[2] and beta - t.ppf(_T95, len(n) - 3) * beta_se > 0
+    wide = t.ppf(_T95, len(n) - 3)
+    sure = free[2] and beta - wide * beta_se > 0
     peak_load = float(np.sqrt(max(1 - alpha, 0) / beta)) if sure else None
     if peak_load is not None and peak_load > FARTHEST * top:
         peak_load = None
     peak = None if peak_load is None else scale * float(_usl(np.array([peak_load]), gamma, alpha, beta)[0])
-    limit = scale * gamma / alpha if alpha > 0 else None
+    limit = scale * gamma / alpha if free[1] and alpha - wide * alpha_se > 0 else None
     text = _text(len(n), top, peak_load, peak, limit, float(n.min()))
     return UslFit(
         scale * gamma, alpha, beta, scale * gamma_se, alpha_se, beta_se, len(n), top,

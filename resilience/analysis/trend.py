@@ -8,7 +8,7 @@ noise asks for (Efron and Morris, 1972), so that the busiest of many slots is no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -82,7 +82,7 @@ def fit(grid: Grid, zone: str, limit: float = np.nan) -> Trend | None:
     """The trend of one scope; None with fewer than 26 ordinary weeks of levels above zero.
 
     `limit`: load per interval that it carries. Where an ordinary week asks for nearly as much, what was carried says
-    no longer what was asked for, and such intervals do not count.
+    no longer what was asked for, and such intervals do not count; a slot of which none is left keeps the share it had.
     """
     week, table = folded(grid, zone)
     found = _fit(week, table)
@@ -92,7 +92,18 @@ def fit(grid: Grid, zone: str, limit: float = np.nan) -> Trend | None:
     near = asked >= _NEAR * limit
     if not near.any():
         return found
-    return _fit(week, np.where(near, np.nan, table)) or found
+    below = _fit(week, np.where(near, np.nan, table))
+    if below is None:
+        return found
+    full = np.isnan(below.shape)
+    if not full.any():
+        return below
+    scale = float(np.nanmedian(below.shape / found.shape))
+    return replace(
+        below,
+        shape=np.where(full, scale * found.shape, below.shape),
+        shape_sd=np.where(full, found.shape_sd, below.shape_sd),
+    )
 
 
 def folded(grid: Grid, zone: str) -> tuple[np.ndarray, np.ndarray]:

@@ -20,11 +20,12 @@ MIN_WEEKS = 2
 class WhatIf:
     """`table`: one row per scope, those that break first, then by share used.
 
-    scope, service; limit (load per interval that it carries); capacity (what is left of it); peak (highest load of the
-    weeks replayed, times k); used (peak / capacity); state (holds, breaks, not known); n (intervals replayed), n_over (of
-    them beyond the capacity); over_min_per_week, over_least, over_most (minutes beyond it in the median, the best and the
-    worst week); worst_hour (hour of the local week that is beyond it most often, 0 is Monday 00:00); carries_times (the
-    most k at which nothing was beyond, of the load as it was); reason (why not known). `times`: the k that was asked.
+    scope, service; limit (load per interval that it carries); at_least (true where the limit is only the highest load seen
+    to be carried); capacity (what is left of it); peak (highest load of the weeks replayed, times k); used (peak /
+    capacity); state (holds, breaks, not known); n (intervals replayed), n_over (of them beyond the capacity);
+    over_min_per_week, over_least, over_most (minutes beyond it in the median, the best and the worst week); worst_hour
+    (hour of the local week that is beyond it most often, 0 is Monday 00:00); carries_times (the most k at which nothing was
+    beyond, of the load as it was); reason (why not known). `times`: the k that was asked.
     """
 
     table: pd.DataFrame
@@ -91,9 +92,9 @@ def _one(
     count: int | None, instances: object, weeks: int,
 ) -> dict[str, object]:  # fmt: skip
     row: dict[str, object] = {
-        "scope": grid.scope, "service": service, "limit": limit, "capacity": np.nan, "peak": np.nan, "used": np.nan,
-        "state": "not known", "n": 0, "n_over": 0, "over_min_per_week": np.nan, "over_least": np.nan, "over_most": np.nan,
-        "worst_hour": None, "carries_times": np.nan, "reason": None,
+        "scope": grid.scope, "service": service, "limit": limit, "at_least": vague, "capacity": np.nan, "peak": np.nan,
+        "used": np.nan, "state": "not known", "n": 0, "n_over": 0, "over_min_per_week": np.nan, "over_least": np.nan,
+        "over_most": np.nan, "worst_hour": None, "carries_times": np.nan, "reason": None,
     }  # fmt: skip
     if not limit > 0:
         return {**row, "reason": "what it carries is not known"}

@@ -95,6 +95,7 @@ def roots(start: str, end: str, reference: tuple[str, str] | None, root: str | N
 
     from .. import views
     from ..analysis import dependencies as analysis
+    from ..analysis import service_graph
 
     window = moment_of(start), moment_of(end)
     day = window[0] - timedelta(days=1)
@@ -107,5 +108,7 @@ def roots(start: str, end: str, reference: tuple[str, str] | None, root: str | N
             "Nothing was recorded then.", where=f"{start} to {end}", remedy="Ingest series of that time."
         )
     window_at, calm_at = (tuple(map(pd.Timestamp, span)) for span in (window, calm))
-    found = analysis.rank(series, window_at, calm_at, analysis.calls(views.table(store, "service_edges")))
+    found = analysis.rank(
+        series, window_at, calm_at, service_graph.callees(views.table(store, "service_edges"))
+    )
     show(found.table, form, found.text)

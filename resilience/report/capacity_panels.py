@@ -8,41 +8,88 @@ from ..analysis import dependencies
 from ..analysis.capacity import Course, Exhaustion, Forecast, Headroom, Profile, SafeHours, WhatIf, impact
 from ..analysis.grid import Spans
 from ..analysis.movement import service_of
+from ..analysis.profile import DAYS
 from ..errors import InputError
 from .figures import capacity as figures
 from .figures import incidents
-from .panels import Panel, Panels, bullets, publish, table
+from .panels import Panel, Panels, bullets, count, publish, table
 
 _MOST = 15  # groups drawn in one figure; the table holds all
 
 
+def _name(scope: object) -> str:
+    return service_of(str(scope)) or str(scope)
+
+
 def _named(scopes: pd.Series) -> list[str]:
-    return [service_of(str(scope)) or str(scope) for scope in scopes]
+    return [_name(scope) for scope in scopes]
 
 
-def week(found: Profile, metric: str, left_out: str) -> Panel:
-    """The busiest scope's week as a map."""
-    scope, rows, about = _busiest(found)
-    missing = "cannot be counted" if pd.isna(about["n_missing"]) else f"{int(about['n_missing'])} missing"
+def _services(n: int) -> str:
+    return count(n, "service")
+
+
+def rests_on(found: Profile, metric: str, left_out: str) -> Panel:
+    """What every figure of the page is made from, and what was left out of it."""
+    rows = found.scopes
+    missing = rows["n_missing"].sum(min_count=1)
     text = (
-        f"The week of {scope}, the scope with the highest mean of {metric}: brighter is more, the median of each local hour "
-        f"over {int(about['n']):,} values ({missing}, {int(about['n_excluded'])} left out). {left_out}"
+        f"{_services(len(rows))} of {metric}, {rows['first'].min():%Y-%m-%d} to {rows['last'].max():%Y-%m-%d}: "
+        f"{rows['n'].sum():,} values used, {'-' if pd.isna(missing) else f'{missing:,.0f}'} missing (never read as zero), "
+        f"{rows['n_excluded'].sum():,} left out. {left_out}"
     )
-    return Panel(text, figures.week(rows, "p50"))
+    return Panel(text)
 
 
-def spread(found: Profile, metric: str) -> Panel:
-    """Median, 10-90 % band and largest value per hour of the week of the busiest scope."""
-    scope, rows, _ = _busiest(found)
+def week(found: Profile, metric: str) -> Panel:
+    """The busiest scope's week as a map, and how peaked every scope is."""
+    scope, rows, about = _busiest(found)
+    missing = "gaps not countable" if pd.isna(about["n_missing"]) else f"{int(about['n_missing']):,} missing"
     text = (
-        f"How far single weeks stray from the median of {scope}: the band holds 80 % of them, the dotted line is the "
-        "largest ever seen in that hour. Growth over the years is part of the spread."
+        f"The week of {_name(scope)}, which has the highest mean of {metric}: brighter is more, the median of each local "
+        f"hour over {int(about['n']):,} values ({missing}, {int(about['n_excluded']):,} left out). Its highest hour is "
+        f"{about['peak_to_mean']:.1f} times its mean"
+    )
+    if pd.notna(about["excluded_max"]):
+        text += f"; of what was left out, sales among it, {about['excluded_max'] / about['mean']:.1f} times"
+    columns = {
+        "group": "Service", "mean": "Mean", "max": "Highest", "peak_to_mean": "Highest / mean", "n": "Values",
+        "n_missing": "Missing", "n_excluded": "Left out", "excluded_max": "Highest left out", "busiest": "Busiest hour",
+    }  # fmt: skip
+    every = found.scopes.sort_values("peak_to_mean", ascending=False, ignore_index=True)
+    hour = every["busiest_hour"]
+    every = every.assign(
+        group=_named(every["scope"]),
+        busiest=[
+            f"{DAYS[h // 24][:3]} {h % 24:02d}:00" if h >= 0 else None for h in hour.fillna(-1).astype(int)
+        ],
+    )
+    return Panel(f"{text}.", figures.week(rows, "p50"), table(every, columns))
+
+
+def spread(found: Profile, unit: str) -> Panel:
+    """Median, 10-90 % band and largest value per hour of the week of the busiest scope."""
+    scope, rows, about = _busiest(found)
+    text = (
+        f"How far single weeks stray from the median of {_name(scope)} ({int(about['n']):,} values): the band holds 80 % of "
+        "them, the dotted line is the largest ever seen in that hour. Growth over the years is part of the spread."
     )
     columns = {
         "hour_of_week": "Hour of week", "n": "n", "n_missing": "Missing", "p10": "10 %", "p50": "Median", "p90": "90 %",
         "max": "Largest",
     }  # fmt: skip
-    return Panel(text, figures.band(rows, metric), table(rows, columns))
+    return Panel(text, figures.band(rows, unit), table(rows, columns))
+
+
+def per(series: pd.DataFrame) -> str:
+    """Words for the unit of `series`: 'hits per hour'."""
+    row = series.iloc[0]
+    unit = "" if pd.isna(row["unit"]) else str(row["unit"])
+    if row["rollup"] not in ("sum", "count"):
+        return unit
+    minutes = row["interval_s"] / 60
+    every = "hour" if minutes == 60 else "minute" if minutes == 1 else f"{minutes:g} minutes"
+    return f"{unit}{'s' * bool(unit and not unit.endswith('s'))} per {every}".strip()
 
 
 def _busiest(found: Profile) -> tuple[str, pd.DataFrame, pd.Series]:
@@ -70,25 +117,28 @@ def room(carried: Headroom, left: Exhaustion) -> Panels:
         **{"from": _days(rows["earliest"]), "to": _days(rows["latest"]), "since": _days(rows["since"])},
         at_least=rows["at_least"].map({True: "yes", False: "no"}),
     )
-    drawn = rows[rows["used"].notna()].sort_values(["at_least", "used"], ascending=[True, False])
     numbers = table(shown, columns, {"used": ".0%"})
+    drawn = rows[rows["used"].notna()].sort_values(["at_least", "used"], ascending=[True, False])
     if drawn.empty:
         return Panels([Panel(f"{carried.text} {left.text}", table=numbers)])
-    some = drawn.head(_MOST + 5)
-    fullest = f" Drawn are the {len(some)} fullest of {len(rows)}." if len(some) < len(rows) else ""
-    first = Panel(
-        f"{carried.text} A dot beyond the line is a service whose ordinary week needs more than it carries.{fullest}",
-        figures.room(some),
+    known = int((~drawn["at_least"]).sum())
+    over = int((drawn["used"] >= 1)[~drawn["at_least"]].sum())
+    some = drawn.head(2 * _MOST).merge(carried.table[["scope", "low", "high"]], on="scope", how="left")
+    text = (
+        f"Right of the line: {over} of {_services(known)} whose limit is known need more in the busiest hour of an ordinary "
+        f"week than they carry. Bars are 95 % intervals of the limit. {carried.text}"
     )
+    text += f" Drawn are the {len(some)} fullest." if len(some) < len(rows) else ""
+    panels = [Panel(text, figures.room(some))]
     soon = rows[rows["state"] == "within the horizon"].head(_MOST)
     if soon.empty:
-        return Panels([first, Panel(left.text, table=numbers)])
+        return Panels([*panels, Panel(left.text, table=numbers)])
     end = (
         rows["latest"].max()
         if rows["latest"].notna().any()
         else soon["earliest"].max() + pd.Timedelta(days=90)
     )
-    return Panels([first, Panel(left.text, figures.dates(soon.assign(end=end)), numbers)])
+    return Panels([*panels, Panel(left.text, figures.dates(soon.assign(end=end)), numbers)])
 
 
 def _days(at: pd.Series) -> pd.Series:
@@ -136,29 +186,45 @@ def ahead(found: Forecast, unit: str, zone: str) -> Panel:
         "covered95": "Within 95 % (%)", "reason": "Why not",
     }  # fmt: skip
     drawn = found.table.dropna(subset="expected")
+    text = f"{', '.join(_named(found.backtest['scope'].unique()))}: {found.text}"
     return Panel(
-        found.text, figures.ahead(drawn, unit, zone) if len(drawn) else None, table(found.backtest, columns)
+        text, figures.ahead(drawn, unit, zone) if len(drawn) else None, table(found.backtest, columns)
     )
 
 
-def what_if(found: WhatIf) -> Panel:
-    """What would have broken in the last weeks."""
-    rows = found.table.assign(group=_named(found.table["scope"]))
+def what_if(as_was: WhatIf, gone: WhatIf, more: WhatIf, instances: int) -> Panel:
+    """How many services break as load rises, with the load as it was, one instance gone, and a multiple of it marked."""
+    rows = as_was.table.assign(group=_named(as_was.table["scope"])).sort_values(
+        "carries_times", ignore_index=True
+    )
+    others = {"gone": gone, "more": more}
+    for name, other in others.items():
+        state = other.table[["scope", "state", "over_min_per_week"]]
+        rows = rows.merge(state, on="scope", suffixes=("", f"_{name}"))
+    judged = rows[rows["carries_times"].notna()]
+    known = ~judged["at_least"]
     columns = {
-        "group": "Service", "state": "State", "capacity": "Would carry", "peak": "Peak asked", "used": "Peak / capacity",
-        "over_min_per_week": "Minutes beyond, a week", "over_least": "Best week", "over_most": "Worst week",
-        "carries_times": "Carries k times", "reason": "Why not known",
+        "group": "Service", "carries_times": "Carries k times its highest load", "at_least": "At least",
+        "state": "As it was", "over_min_per_week": "Minutes beyond, a week", "state_gone": f"One of {instances} gone",
+        "over_min_per_week_gone": "Minutes, one gone", "state_more": f"{more.times:g} times",
+        "over_min_per_week_more": f"Minutes, {more.times:g} times", "reason": "Why not known",
     }  # fmt: skip
-    judged = rows[rows["state"].isin(["breaks", "holds"]) & rows["carries_times"].notna()]
-    some = judged.sort_values("carries_times").head(_MOST).assign(times=found.times)
-    if some.empty:
-        return Panel(found.text, table=table(rows, columns))
-    few = (
-        f" Drawn are the {len(some)} with least room of {len(judged)} whose answer is known."
-        if len(some) < len(judged)
-        else ""
+    numbers = table(rows.assign(at_least=rows["at_least"].map({True: "yes", False: "no"})), columns)
+    if judged.empty:
+        return Panel(as_was.text, table=numbers)
+    breaks = [int((found.table["state"] == "breaks").sum()) for found in (as_was, gone, more)]
+    text = (
+        f"The last ordinary weeks again, with more load. Of {_services(int(known.sum()))} whose limit is known {breaks[0]} "
+        f"were asked for more than they carry in some hour; with one of {instances} instances gone it would have been "
+        f"{breaks[1]}, at {more.times:g} times the load {breaks[2]}."
     )
-    return Panel(found.text + few, figures.carries(some), table(rows, columns))
+    if not known.all():
+        text += f" Pale: of {int((~known).sum())} more only the highest load carried is known, beyond which they may hold."
+    text += " Retries and failover that a fault brings are not in it."
+    marks = {1.0: "as it was", more.times: f"{more.times:g}x"}
+    if instances > 1:
+        marks[instances / (instances - 1)] = f"1 of {instances} gone"
+    return Panel(text, figures.breaking(judged, marks), numbers)
 
 
 def windows(found: SafeHours, zone: str) -> Panel:
@@ -193,8 +259,9 @@ def cost(series: pd.DataFrame, of_incidents: pd.DataFrame, exclude: Spans, metri
         "lost_high": "High (95 %)", "lost_pct": "Of expected (%)", "came_back": "Came back in a day", "verdict": "Verdict",
         "n_missing": "Hours missing", "reason": "Why not measured",
     }  # fmt: skip
+    unit = per(series).partition(" per ")[0] or metric
     return Panel(
-        found.text, figures.losses(lost, metric) if len(lost) else None, table(rows.head(200), columns)
+        found.text, figures.losses(lost, unit) if len(lost) else None, table(rows.head(200), columns)
     )
 
 

@@ -13,6 +13,7 @@ from ..analysis import placebo as random_dates
 from ..errors import InputError
 from . import placebo_page
 from .figures import causes as maps
+from .figures import incidents as incident_figures
 from .figures import times as figures
 from .panels import Panel, Panels, publish, report_link, table
 
@@ -234,7 +235,8 @@ def starts(incidents: pd.DataFrame, onset: pd.DataFrame | None) -> Panel:
         "start_late_low": "Low", "start_late_high": "High", "true_min": "Detect from onset (min)", "true_low": "Low",
         "true_high": "High", "bound": "Bound",
     }  # fmt: skip
-    return Panel(found.text, table=table(found.table, columns))
+    drawn = incident_figures.medians(found.medians) if found.medians["n"].min() else None
+    return Panel(found.text, drawn, table(found.table, columns))
 
 
 def rehearsed(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -47,7 +49,9 @@ def band(table: pd.DataFrame, unit: str) -> go.Figure:
 
 
 def room(table: pd.DataFrame) -> go.Figure:
-    """Share of its limit that each service's busiest hour needs; the line is all of it. Columns: group, used, at_least."""
+    """Share of its limit that each service's busiest hour needs; the line is all of it. Columns: group, used, at_least,
+
+    busiest, and low, high of the limit (may be null)."""
     figure = go.Figure()
     for least, name, symbol in (
         (False, "limit known", "circle"),
@@ -59,6 +63,10 @@ def room(table: pd.DataFrame) -> go.Figure:
         figure.add_scatter(
             x=100 * rows["used"], y=[label(g, 30) for g in rows["group"]], mode="markers", name=name,
             marker={"size": 11, "symbol": symbol, "color": [RED if u >= 1 else BLUE for u in rows["used"]]},
+            error_x={
+                "type": "data", "array": 100 * (rows["busiest"] / rows["low"] - rows["used"]),
+                "arrayminus": 100 * (rows["used"] - rows["busiest"] / rows["high"]), "color": GREY, "thickness": 1.5,
+            },
             hovertemplate="%{x:.0f} %<extra>%{y}</extra>",
         )  # fmt: skip
     figure.add_vline(x=100, line={"color": GREY, "dash": "dash", "width": 1.5})
@@ -89,7 +97,7 @@ def dates(table: pd.DataFrame) -> go.Figure:
         hovertemplate="likeliest %{x}<extra>%{y}</extra>",
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=names)
-    return styled(figure, height=110 + 26 * len(table))
+    return styled(figure, height=130 + 26 * len(table), x="its busiest hour needs all of it")
 
 
 def course(table: pd.DataFrame, limit: float, unit: str) -> go.Figure:
@@ -140,23 +148,37 @@ def ahead(table: pd.DataFrame, unit: str, zone: str) -> go.Figure:
     return styled(figure, height=340, y=unit)
 
 
-def carries(table: pd.DataFrame) -> go.Figure:
-    """Times its highest load that each service carries; left of the line it breaks. Columns: group, carries_times, times."""
-    breaks = table["carries_times"] < table["times"]
+def breaking(table: pd.DataFrame, marks: Mapping[float, str]) -> go.Figure:
+    """How many services are asked for more than they carry at k times the load. Columns: carries_times, at_least.
+
+    `marks`: k -> what it stands for. Those of which only the highest load carried is known are stacked on top, paler.
+    """
+    most = 1.25 * max(marks)
+    known = np.sort(table.loc[~table["at_least"], "carries_times"].to_numpy(dtype=float))
+    vague = np.sort(table.loc[table["at_least"], "carries_times"].to_numpy(dtype=float))
+    k = np.unique(np.r_[0.0, known[known < most], vague[vague < most], most])
+    sure, maybe = np.searchsorted(known, k, side="right"), np.searchsorted(vague, k, side="right")
     figure = go.Figure()
-    for which, name, symbol, colour in ((breaks, "breaks", "x", RED), (~breaks, "holds", "circle", BLUE)):
-        rows = table[which]
-        if len(rows):
-            figure.add_scatter(
-                x=rows["carries_times"], y=[label(g, 30) for g in rows["group"]], mode="markers", name=name,
-                marker={"size": 10, "symbol": symbol, "color": colour}, hovertemplate="%{x:.2f}<extra>%{y}</extra>",
-            )  # fmt: skip
-    figure.add_vline(x=float(table["times"].iloc[0]), line={"color": GREY, "dash": "dash", "width": 1.5})
-    figure.update_yaxes(
-        autorange="reversed", categoryorder="array", categoryarray=[label(g, 30) for g in table["group"]]
-    )
-    figure.update_xaxes(rangemode="tozero")
-    return styled(figure, height=120 + 26 * len(table), x="times its highest load")
+    x = np.round(k, 3)
+    figure.add_scatter(
+        x=x, y=sure, mode="lines", line={"shape": "hv", "width": 1.5, "color": RED}, fill="tozeroy",
+        fillcolor="rgba(213,94,0,.45)", name="more than they carry",
+        hovertemplate="%{x:.2f} times: %{y}<extra>more than they carry</extra>",
+    )  # fmt: skip
+    if len(vague):
+        figure.add_scatter(
+            x=x, y=sure + maybe, mode="lines", line={"shape": "hv", "width": 1.5, "color": GREY, "dash": "dot"},
+            fill="tonexty", fillcolor="rgba(128,128,128,.22)", name="more than was seen", customdata=maybe,
+            hovertemplate="%{x:.2f} times: %{customdata}<extra>more than was seen</extra>",
+        )  # fmt: skip
+    for at, text in marks.items():
+        figure.add_vline(
+            x=at, line={"color": GREY, "dash": "dash", "width": 1.5}, annotation_text=label(text),
+            annotation_position="top left", annotation_textangle=-90, annotation_font_size=12,
+        )  # fmt: skip
+    figure.update_yaxes(range=[0, 1.35 * max(len(table), 1)])  # the marks' words stand above
+    figure.update_xaxes(range=[min(0.8, float(k[1]) if len(k) > 1 else 0.8), most])
+    return styled(figure, height=360, x="times the load", y="services")
 
 
 def losses(table: pd.DataFrame, unit: str) -> go.Figure:
@@ -172,4 +194,4 @@ def losses(table: pd.DataFrame, unit: str) -> go.Figure:
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(rangemode="tozero")
-    return styled(figure, height=120 + 28 * len(table), x=f"{unit} lost (95 % range)")
+    return styled(figure, height=120 + 28 * len(table), x=f"{unit} lost (95 %)")

@@ -81,6 +81,6 @@ def medians(table: pd.DataFrame) -> go.Figure:
                  "arrayminus": rows["median_min"] - rows["median_low"], "color": GREY, "thickness": 1.5},
         hovertemplate="%{x:.0f} min<extra>%{y}</extra>",
     )  # fmt: skip
-    figure.update_xaxes(**duration_axis(bounds))
+    figure.update_xaxes(**duration_axis(bounds, most=4))
     figure.update_yaxes(autorange="reversed")
     return styled(figure, height=120 + 30 * max(len(rows), 1), x="median and 95 % interval")

@@ -81,11 +81,15 @@ _TICKS = {
 }  # fmt: skip
 
 
-def duration_axis(minutes: Any) -> dict[str, Any]:
-    """A logarithmic axis labelled as people say durations, with as many labels as there is room for."""
+def duration_axis(minutes: Any, *, most: int = 7) -> dict[str, Any]:
+    """A logarithmic axis labelled as people say durations, with `most` labels about evenly apart: 4 beside each other on a
+    phone."""
     low, high = float(np.nanmin(minutes)) / 1.3, float(np.nanmax(minutes)) * 1.3
     inside = [tick for tick in _TICKS if low <= tick <= high]
-    ticks = inside[:: max(1, -(-len(inside) // 7))]
+    ticks: list[float] = []
+    for tick in inside[:: max(1, -(-len(inside) // most))]:
+        if not ticks or tick >= ticks[-1] * (high / low) ** (0.9 / most):
+            ticks.append(tick)
     return {
         "type": "log",
         "tickvals": ticks,
