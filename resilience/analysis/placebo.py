@@ -200,7 +200,8 @@ def _text(
         says.append(
             f"On {real['at']:%Y-%m-%d} the mean went from {minutes(real['mean_before_min'])} "
             f"({count(int(real['n_before']), 'incident')}) to {minutes(real['mean_after_min'])} ({int(real['n_after'])}), "
-            f"{real['change']:+.0%}; at {int(beyond.sum())} of {len(found)} random dates it {'rises' if rose else 'falls'} by as much or more."
+            f"{real['change']:+.0%}; at {int(beyond.sum())} of {len(found)} random dates it "
+            f"{'rises' if rose else 'falls'} by as much or more."
         )
     if np.isfinite(smallest[0]) and (claim is None or claim.verdict == claims.NOT_MEASURABLE):
         says.append(
