@@ -111,7 +111,7 @@ def read(
     held = [tables["gamedays"]["gameday_id"].iloc[0] for tables, _ in days]
     uncovered = views.surprise_edges(store)
     surprises = surprise_edges.of_gamedays(uncovered[uncovered["gameday_id"].isin(held)])
-    seen = _hidden(store, known, moment, zone) if hidden else _no_edges()
+    seen = _hidden(store, known, moment, traffic["last"].max(), zone) if hidden else _no_edges()
     facts = _facts(graph, declared, traffic, touches, moment)
     simulated = bool(known["simulated"].any()) or bool(history["simulated"].any())
     peaks = traffic[["service", "peak"]].assign(unit=RATE)
@@ -180,7 +180,9 @@ def _graph(store: Store, verdicts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataF
 
 def _service(scope: pd.Series) -> pd.Series:
     """The service of a production scope; null for other scopes."""
-    return scope.str.extract(r"^(?:env:prod[a-z]*,)?service:([^,]+)$", expand=False)
+    codes, names = pd.factorize(scope)  # millions of rows hold some hundred scopes
+    found = pd.Series(names, dtype="str").str.extract(r"^(?:env:prod[a-z]*,)?service:([^,]+)$", expand=False)
+    return pd.Series(found.reindex(codes).to_numpy(), index=scope.index, dtype="str")
 
 
 def _traffic(store: Store, moment: pd.Timestamp) -> pd.DataFrame:
@@ -288,26 +290,31 @@ def _no_edges() -> pd.DataFrame:
     return ledger.frame_edges(None)
 
 
-def _hidden(store: Store, known: pd.DataFrame, moment: pd.Timestamp, zone: str) -> pd.DataFrame:
-    """Candidate dependencies from series and incidents before `moment`; none where there is too little to look at."""
+def _hidden(
+    store: Store, known: pd.DataFrame, moment: pd.Timestamp, last: pd.Timestamp, zone: str
+) -> pd.DataFrame:
+    """Candidate dependencies from series and incidents before `moment`; none where there is too little to look at.
+
+    `last`: the last point of traffic before it. What moves together depends on these points alone, and is kept.
+    """
     usual = views.traffic(store, views.REQUESTS)
     if usual is None:
         return _no_edges()
     named = known[["incident_id", "services"]].dropna()
     named = named.assign(service=named["services"].str.split(", ")).explode("service", ignore_index=True)
-    named = named[["incident_id", "service"]]
+    edges = views.table(store, "service_edges")
 
     def make() -> pd.DataFrame:
         rows = views.table(store, "series", where={"metric": [usual[0]]})
         rows = rows[(rows["interval_s"] == usual[1]) & (rows["at"] < moment)]
         rows = rows[_service(rows["scope"]).notna()]
-        edges = views.table(store, "service_edges")
         try:
-            found = dependencies.candidates(rows, edges, named, metric=usual[0], zone=zone)
-        except InputError:
-            return _no_edges()  # too few services or weeks: nothing can be found, and nothing is claimed
-        return found.table[["service", "follower", "evidence"]].assign(origin="series or incidents")
+            return dependencies.together(rows, edges, metric=usual[0], zone=zone)[1]
+        except InputError:  # too few services or weeks: nothing can be found, and nothing is claimed
+            return pd.DataFrame(columns=dependencies.COLUMNS)
 
     versions = store.versions()
     read = [f"{name} {versions.get(name)}" for name in ("series", "service_edges", "corrections")]
-    return kept(store, "dependencies", [*read, f"{moment} {zone}", named], make)
+    moving = kept(store, "moving", [*read, f"{usual} {last} {zone}"], make)
+    found = dependencies.combined(moving, edges, named[["incident_id", "service"]])
+    return found[["service", "follower", "evidence"]].assign(origin="series or incidents")

@@ -135,8 +135,8 @@ def headroom(store: Store, load: pd.DataFrame, metric: str, objective: str, zone
 
     named, goal = analysis.objective(objective)
     response = named or LATENCY
-    rows = table(store, "series", where={"metric": [response]})
-    rows = rows[rows["interval_s"] == load["interval_s"].iloc[0]].reset_index(drop=True)
+    rows = table(store, "series", where={"metric": [response], "scope": list(load["scope"].unique())})
+    rows = rows[rows["interval_s"].isin(load["interval_s"])].reset_index(drop=True)
     if rows.empty:
         return analysis.unknown(response)
     spans = left_out(store, load["at"].max(), kinds=("enlarged",)).spans

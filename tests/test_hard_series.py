@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,12 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resilience.analysis.exhaustion import exhaustion
-from resilience.analysis.forecast import forecast
+from resilience.analysis.exhaustion import course, exhaustion
+from resilience.analysis.forecast import forecast, peaks
 from resilience.analysis.headroom import headroom
 from resilience.analysis.impact import impact
+from resilience.analysis.safe_hours import safe_hours
+from resilience.analysis.safe_windows import safe_windows
 from resilience.analysis.what_if import what_if
-from resilience.errors import InputError, RefusedError
+from resilience.errors import InputError
 
 from . import loads
 from .loads import BERLIN
@@ -39,7 +42,19 @@ def _headroom(rows: pd.DataFrame) -> pd.DataFrame:
     return headroom(rows, answers, BERLIN, load_metric="hits", response_metric="p95", at_most=1.0).table
 
 
+CALENDAR = pd.DataFrame(
+    columns=["kind", "title", "starts_at", "ends_at", "services", "weekdays", "from_min", "until_min"]
+)
+AHEAD: dict[str, Any] = {
+    "zone": BERLIN, "metric": "hits", "targets": ["a"], "minutes": 20.0,
+    "between": (pd.Timestamp("2020-07-27", tz=BERLIN), pd.Timestamp("2020-08-03", tz=BERLIN)),
+}  # fmt: skip
+
 FUNCTIONS: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "course": lambda rows: course(rows, BERLIN, metric="hits", scope="service:a", limit=1000.0).table,
+    "peaks": lambda rows: peaks(forecast(rows, BERLIN, metric="hits")),
+    "safe_windows": lambda rows: safe_windows(rows, CALENDAR, **AHEAD).table,
+    "safe_hours": lambda rows: safe_hours(rows, CALENDAR, **AHEAD).table,
     "exhaustion": lambda rows: exhaustion(rows, BERLIN, metric="hits", limits={"a": 1000.0}).table,
     "forecast": lambda rows: forecast(rows, BERLIN, metric="hits").table,
     "headroom": _headroom,
@@ -55,8 +70,15 @@ def result(name: str, values: Any, **given: Any) -> pd.Series | None:
     return None if table.empty else table.iloc[0]
 
 
-def numbers(row: pd.Series | None, *names: str) -> list[float]:
-    return [] if row is None else [float(row[n]) for n in names]
+def refused(name: str, rows: pd.DataFrame, match: str) -> None:
+    """Nothing is answered, and the reason `match` is given: as an error, or beside the target that it keeps out."""
+    if name == "safe_hours":
+        row = FUNCTIONS[name](rows).iloc[0]
+        assert row["n"] == 0
+        assert re.search(match, row["reason"])
+        return
+    with pytest.raises(InputError, match=match):
+        FUNCTIONS[name](rows)
 
 
 def test_a_constant() -> None:
@@ -78,18 +100,27 @@ def test_a_constant() -> None:
     row = result("impact", values)
     assert row is not None
     assert (row["verdict"], row["lost"]) == ("not distinguishable", pytest.approx(0, abs=1e-6))
+    row = result("course", values)
+    assert row is not None
+    assert row[["asked", "expected", "low", "high"]].tolist() == pytest.approx([100] * 4, rel=1e-3)
+    row = result("safe_windows", values)
+    assert row is not None
+    assert row["room"] == pytest.approx(1 - 100 / (100 * 2 / 3)), "it carried 100, of which a third is lost"
+    row = result("safe_hours", values)
+    assert row is not None
+    assert row["n_safe"] == 0
+    row = result("peaks", values)
+    assert row is not None
+    assert row["expected"] == pytest.approx(100)
 
 
 @every
-def test_nothing_but_nulls(name: str) -> None:
-    row = result(name, np.full(N, np.nan))
-    assert row is None or row.get("state", row.get("verdict", "not known")) in ("not known", "not measured")
-    assert row is None or row["reason"]
-
-
-@every
-def test_one_point(name: str) -> None:
-    row = result(name, [100.0])
+@pytest.mark.parametrize("values", [np.full(N, np.nan), [100.0]], ids=["nulls", "one point"])
+def test_nothing_is_made_of_nothing(name: str, values: Any) -> None:
+    if name == "safe_windows":
+        refused(name, loads.rows(values), "at least four are needed")
+        return
+    row = result(name, values)
     assert row is None or row["reason"]
     assert row is None or row.get("state", row.get("verdict", "not known")) in ("not known", "not measured")
 
@@ -114,6 +145,9 @@ def test_a_year_of_zeros() -> None:
     row = result("impact", values)
     assert row is not None
     assert (row["verdict"], pd.isna(row["lost"])) == ("not measured", True)
+    assert result("course", values) is None
+    for name in ("safe_windows", "safe_hours"):
+        refused(name, loads.rows(values), "at least four are needed")
 
 
 @every
@@ -132,31 +166,26 @@ def test_infinities_and_gaps_are_missing(name: str) -> None:
 def test_a_running_count_is_refused(name: str) -> None:
     values = np.cumsum(np.random.default_rng(0).poisson(20, N) + 1.0)
     values[N // 2 :] -= values[N // 2 - 1]
-    with pytest.raises((RefusedError, InputError), match=r"running count|cannot be summed"):
-        result(name, values, rollup="last")
+    refused(name, loads.rows(values, rollup="last"), r"running count|cannot be summed")
 
 
 @every
 def test_points_that_stand_twice_are_refused(name: str) -> None:
     rows = loads.rows(loads.weeks(30))
-    with pytest.raises(RefusedError, match="stand twice"):
-        FUNCTIONS[name](pd.concat([rows, rows.iloc[[77]]], ignore_index=True))
+    refused(name, pd.concat([rows, rows.iloc[[77]]], ignore_index=True), "stand twice")
 
 
 @every
 def test_points_at_uneven_times_are_refused(name: str) -> None:
     rows = loads.rows(loads.weeks(30))
     late = pd.to_timedelta(np.random.default_rng(0).integers(0, 50, len(rows)), unit="s")
-    with pytest.raises(RefusedError, match="off the grid"):
-        FUNCTIONS[name](rows.assign(at=(rows["at"] + late).astype("datetime64[us, UTC]")))
+    refused(name, rows.assign(at=(rows["at"] + late).astype("datetime64[us, UTC]")), "off the grid")
 
 
 @every
 def test_mixed_intervals_are_refused_and_order_does_not_matter(name: str) -> None:
     rows = loads.rows(loads.weeks(30))
-    with pytest.raises(RefusedError, match="interval_s"):
-        FUNCTIONS[name](pd.concat([rows, loads.rows([1.0], interval_s=60.0)], ignore_index=True))
+    refused(name, pd.concat([rows, loads.rows([1.0], interval_s=60.0)], ignore_index=True), "interval_s")
     mixed = rows.sample(frac=1, random_state=0).reset_index(drop=True)
     pd.testing.assert_frame_equal(FUNCTIONS[name](mixed), FUNCTIONS[name](rows))
-    with pytest.raises(InputError, match="no series"):
-        FUNCTIONS[name](rows.iloc[:0])
+    refused(name, rows.iloc[:0], "no series")

@@ -130,3 +130,21 @@ def test_cells_beyond_the_header_are_told(tmp_path: Path) -> None:
     found = incident_csv.read(path)
     assert list(found.incidents["stated_restore_min"]) == [30, 40]
     assert any("more cells than the header" in note for note in found.notes)
+
+
+def test_years_that_stand_for_no_time_at_all_are_told_and_not_measured(tmp_path: Path) -> None:
+    """Exports write 9999-12-31 or 0001-01-01 for what has not ended: that is open, not eight thousand years."""
+    rows = "".join(
+        f"{began:%Y-%m-%dT%H:%M:%SZ},{ended:%Y-%m-%dT%H:%M:%SZ}\n"
+        for began, ended in zip(BEGAN, ENDED, strict=True)
+    )
+    (tmp_path / "a.csv").write_text(
+        f"started,resolved\n{rows}2020-05-01T10:00:00Z,9999-12-31T23:59:59Z\n0001-01-01T00:00:00Z,2020-05-01T10:00:00Z\n"
+    )
+    read = incident_csv.read(tmp_path / "a.csv")
+    found = times.durations(read.incidents, "restore")
+    assert found["minutes"].dropna().tolist() == TOOK
+    assert found["reason"].tolist()[-2:] == ["open", "started not recorded"]
+    assert "1 times of resolved are of a year that cannot be right, first '9999-12-31T23:59:59Z'" in " ".join(
+        read.notes
+    )

@@ -102,6 +102,53 @@ def test_a_report_has_its_files_and_no_path_of_this_machine(made: workspace.Work
     assert provenance["tables"]["series"]["rows"] == 180  # all that lies within hours of the fault
 
 
+def test_four_experiments_are_an_attachment_and_each_further_one_is_small(tmp_path: Path) -> None:
+    """Each has three probes at ten-second points, a timeline of twelve lines, and long texts."""
+    sizes = {}
+    for many in (4, 8):
+        space = workspace.Workspace(tmp_path / str(many), "Test")
+        tables: dict[str, list[pd.DataFrame]] = {}
+        for i in range(many):
+            for name, rows in experiment_with_much_to_tell(i).items():
+                tables.setdefault(name, []).append(rows)
+        for name, parts in tables.items():
+            rows = pd.concat(parts).drop_duplicates(list(schema.key(name)), ignore_index=True)
+            Store(space.store).upsert(name, rows)
+        done = render.render(gameday_job(space), Store(space.store), space)
+        assert (done.state, done.error) == ("made", "")
+        sizes[many] = done.path.stat().st_size
+        result = json.loads((done.path.parent / "result.json").read_text(encoding="utf-8"))
+        assert len(result["experiments"]) == many
+    assert sizes[4] <= 2_500_000
+    assert (sizes[8] - sizes[4]) / 4 <= 80_000, sizes
+
+
+def experiment_with_much_to_tell(i: int) -> dict[str, pd.DataFrame]:
+    key = f"experiment-{i}"
+    said = dict.fromkeys(("symptom", "hypothesis", "prediction", "outcome_text"), f"Words about {key}. " * 20)
+    made = worlds.gameday(title=f"Experiment {i}", **said)
+    rng = np.random.default_rng(i)
+    points = []
+    for probe in range(3):
+        rows = worlds.series(rng.lognormal(size=1080), scope=f"service:a{i}", metric=f"latency.{probe}")
+        at = rows["at"].iloc[0] + pd.to_timedelta(np.arange(len(rows)) * 10, unit="s")
+        points.append(rows.assign(at=at.astype(rows["at"].dtype), interval_s=10.0))
+    (probe,), (event, _) = (made[n].to_dict("records") for n in ("experiment_probes", "experiment_events"))
+    probes = [
+        {**probe, "probe": f"p {p}", "metric": f"latency.{p}", "scope": f"service:a{i}"} for p in range(3)
+    ]
+    lines = [{**event, "position": n, "text": f"Line {n} of the timeline. " * 6} for n in range(12)]
+    made |= {"experiment_probes": schema.frame("experiment_probes", probes), "series": pd.concat(points),
+             "experiment_events": schema.frame("experiment_events", lines)}  # fmt: skip
+    own = {"experiments": {"position": i + 1}}
+    return {
+        name: rows.assign(
+            **{**({"experiment_key": key} if "experiment_key" in rows else {}), **own.get(name, {})}
+        ).astype(rows.dtypes)
+        for name, rows in made.items()
+    }
+
+
 @pytest.mark.browser
 def test_the_page_draws_offline_and_nothing_hostile_runs(made: workspace.Workspace, page, complaints) -> None:
     for name, plots in {"day": 4, "failure-classes": 6, "time-to-restore": 5, "capacity": 2}.items():

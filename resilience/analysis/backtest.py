@@ -23,7 +23,8 @@ KS = (4, 15)
 OURS = "ours"
 CEILING = "knowable ceiling"
 METHODS = (OURS, "ours, with minutes", "frequency", "smoothed frequency", "recency", "random")
-SUBSETS = ("all cells", "never-seen cells", "without repaired cells")
+ALL, NEVER = "all cells", "never-seen cells"
+SUBSETS = (ALL, NEVER, "without repaired cells")
 RESAMPLES = 400
 LEAST_HISTORY = pd.Timedelta(days=360)
 LEAST_BEFORE, LEAST_AFTER = 30, 10  # incidents before an origin, and in the months after it, that it needs
@@ -271,14 +272,20 @@ def _text(table: pd.DataFrame, origins: pd.DataFrame) -> str:
         return (
             f"{subset}: the first 15 hold {rows.loc[OURS, 'value']:.0%} of the severity that followed, "
             f"{other}'s {r['value']:.0%} "
-            f"({verdict}; difference {100 * r['against_ours']:+.0f} points, 95 % interval "
-            f"{100 * r['low']:+.0f} to {100 * r['high']:+.0f})"
+            f"({verdict}; difference {_points(r['against_ours'])} points, 95 % interval "
+            f"{_points(r['low'])} to {_points(r['high'])})"
         )
 
     return (
         f"{len(used)} origins, {int(used['n_after'].sum())} incidents afterwards (periods overlap). "
-        f"{said('all cells', 'frequency').capitalize()}. {said('never-seen cells', 'smoothed frequency').capitalize()}. "
+        f"{said(ALL, 'frequency').capitalize()}. {said(NEVER, 'smoothed frequency').capitalize()}. "
         f"On average {used['unplaced'].mean():.0%} of the severity has no known class or service and "
         "cannot be found by any ranking. "
         "Frequency is hard to beat where cells have failed before, and says nothing where they have not."
     )
+
+
+def _points(share: float) -> str:
+    """Hundredths with their sign; nought has none."""
+    whole = round(100 * share)
+    return f"{whole:+d}" if whole else "0"

@@ -24,6 +24,9 @@ VERDICTS = {
     "inconclusive": "The data cannot tell",
 }
 COLUMNS = ["position", "experiment_key", "title", "tried", "verdict", "happened", "customers", "next"]
+_WORDS = (
+    "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+)  # fmt: skip
 CUSTOMER_FACING = ("customers", "customer service")
 
 
@@ -100,23 +103,22 @@ def _all_happened(table: pd.DataFrame, teams: int) -> str:
     ran = _ran(table)
     count = ran["verdict"].value_counts()
     parts = [
-        f"{words} in {_count(int(count[verdict]))} of {_count(len(ran))}"
+        (words, int(count[verdict]))
         for verdict, words in (
-            ("held", "service stayed within its normal limits"),
-            ("deviated", "it left them"),
-            ("inconclusive", "the data cannot tell"),
+            ("held", "service stayed within its normal limits in"),
+            ("deviated", "left them in" if "held" in count else "service left its normal limits in"),
+            ("inconclusive", "the data cannot tell in"),
         )
         if verdict in count
     ]
-    if parts and "held" not in count:
-        parts[0] = parts[0].replace("it left them", "service left its normal limits")
-    said = f"{_listed(parts)}.".capitalize() if parts else "Nothing ran."
+    told = [f"{words} {_part(n, len(ran)) if i else _of(n, len(ran))}" for i, (words, n) in enumerate(parts)]
+    said = f"{_listed(told)}.".capitalize() if told else "Nothing ran."
     tried = ran[ran["outcome"].isin(ATTEMPTED)]
     if tried.empty:
         return said
     solved = int(tried["outcome"].isin(("solved", "workaround")).sum())
     who = f"At least one of {teams} teams" if teams else "Those who looked for the cause"
-    return f"{said} {who} put things right in {solved} of {len(tried)} within the time set."
+    return f"{said} {who} put things right within the time set in {_of(solved, len(tried))}."
 
 
 def _all_customers(table: pd.DataFrame, notes: pd.DataFrame) -> str:
@@ -135,9 +137,7 @@ def _all_customers(table: pd.DataFrame, notes: pd.DataFrame) -> str:
     outside = notes[(notes["kind"] == "communication") & _facing(notes)]
     unseen = live[(live["verdict"] == "held") & live["experiment_key"].isin(outside["experiment_key"])]
     if len(unseen):
-        said.append(
-            f"In {_titles(unseen)} people had to be told of effects that our measurements did not show."
-        )
+        said.append(f"In {_titles(unseen)} people were told of effects that our measurements did not show.")
     if not len(hurt) and not len(unseen) and not len(unknown):
         said.append("Nothing we measured left its normal limits.")
     return " ".join(said)
@@ -159,7 +159,12 @@ def _all_next(notes: pd.DataFrame, table: pd.DataFrame) -> str:
         .sort_values(["place", "position"])["text"]
         .head(2)
     )
-    return " ".join([said, *(["Still to do:"] if len(first) else []), *map(sentence, first)])
+    lead = (
+        "Still to do:"
+        if len(left) <= len(first)
+        else f"{_count(len(left)).capitalize()} are still to do, such as:"
+    )
+    return " ".join([said, *([lead] if len(first) else []), *map(sentence, first)])
 
 
 def _titles(rows: pd.DataFrame) -> str:
@@ -233,20 +238,15 @@ def sentence(text: str) -> str:
     return folded if folded.endswith((".", "!", "?")) else f"{folded}."
 
 
+def _of(n: int, whole: int) -> str:
+    """How many of all."""
+    return f"all {_count(whole)}" if n == whole > 1 else f"{_part(n, whole)} of {_count(whole)}"
+
+
+def _part(n: int, whole: int) -> str:
+    """`n` as `whole` is written: in words, or in digits."""
+    return _count(n) if whole < len(_WORDS) else str(n)
+
+
 def _count(n: int) -> str:
-    words = (
-        "no",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-    )
-    return words[n] if n < len(words) else str(n)
+    return _WORDS[n] if n < len(_WORDS) else str(n)

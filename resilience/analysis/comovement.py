@@ -174,14 +174,15 @@ def pairs(
     """
     rng = np.random.default_rng(seed)
     rows, hours = residual.shape
-    best, lag = _strongest(residual, residual, at_once, apart)
+    single = residual.astype(np.float32)  # twice as fast, and far finer than what chance moves
+    best, lag = _strongest(single, single, at_once, apart)
     upper = np.triu_indices(rows, 1)
     tested = apart[upper]
     null = []
     for _ in range(PERMUTATIONS):
         blocks = np.array_split(np.arange(hours), max(hours // BLOCK_H, 4))
         order = np.concatenate([blocks[i] for i in _displaced(rng, len(blocks))])
-        mixed, _ = _strongest(residual, residual[:, order], at_once, apart)
+        mixed, _ = _strongest(single, single[:, order], at_once, apart)
         null.append(mixed[upper][tested])
     pool = np.sort(np.concatenate(null))
     value = best[upper][tested]

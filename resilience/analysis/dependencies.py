@@ -66,21 +66,43 @@ def candidates(
     """
     if not 0 < q < 1 or not 0 < q_incidents < 1:
         raise InputError("The share of false candidates lies between 0 and 1.", remedy="0.05 is usual.")
+    names, moving = together(series, edges, metric=metric, zone=zone, q=q, seed=seed)
+    table = combined(moving, edges, incident_services, q_incidents=q_incidents)
+    apart = _apart(names, service_graph.reach(service_graph.callees(edges)))
+    tested, total = int(np.triu(apart, 1).sum()), len(names) * (len(names) - 1) // 2
+    return Candidates(table, _text(table, tested, total - tested, q), tested, total - tested)
+
+
+def together(
+    series: pd.DataFrame, edges: pd.DataFrame, *, metric: str, zone: str, q: float = Q, seed: int = 0
+) -> tuple[list[str], pd.DataFrame]:
+    """The half of `candidates` that takes seconds: services that were tested, and of the pairs that move together a row
+
+    each, with the columns of `Candidates.table` from service to n_hours."""
     declared = service_graph.callees(edges)
     names, residual = comovement.residuals(series, metric, zone)
-    leads = service_graph.reach(declared)
-    apart = _apart(names, leads)
-    moving = comovement.pairs(residual, apart & ~_siblings(names, declared), apart, q, seed)
-    rows: dict[tuple[str, str], dict[str, object]] = {}
-    for i, j, lag, correlation, p in moving:
-        pair = (names[i], names[j])
-        rows[_sorted(*pair)] = {
-            "service": pair[0], "follower": pair[1], "lag_h": lag, "correlation": correlation, "p_series": p,
-            "n_hours": residual.shape[1],
-        }  # fmt: skip
+    apart = _apart(names, service_graph.reach(declared))
+    found = comovement.pairs(residual, apart & ~_siblings(names, declared), apart, q, seed)
+    hours = residual.shape[1]
+    rows = [(names[i], names[j], lag, correlation, p, hours) for i, j, lag, correlation, p in found]
+    return names, pd.DataFrame(rows, columns=COLUMNS[: COLUMNS.index("n_hours") + 1])
+
+
+def combined(
+    moving: pd.DataFrame,
+    edges: pd.DataFrame,
+    incident_services: pd.DataFrame | None = None,
+    *,
+    q_incidents: float = Q_INCIDENTS,
+) -> pd.DataFrame:
+    """`Candidates.table` from pairs that move together (see `together`) and pairs that incidents name together."""
+    declared = service_graph.callees(edges)
+    rows: dict[tuple[str, str], dict[str, object]] = {
+        _sorted(row["service"], row["follower"]): row for row in moving.to_dict("records")
+    }
     failing = []
     if incident_services is not None and len(incident_services):
-        failing = coincidence.pairs(incident_services, declared, leads, q_incidents)
+        failing = coincidence.pairs(incident_services, declared, service_graph.reach(declared), q_incidents)
     for found in failing:
         key = _sorted(found.service, found.other)
         row = rows.setdefault(key, {"service": key[0], "follower": key[1]})
@@ -101,9 +123,7 @@ def candidates(
     table = table.assign(_s=strength).sort_values(
         ["_s", "together", "service"], ascending=[False, False, True]
     )
-    table = table.drop(columns="_s").reset_index(drop=True)
-    tested, total = int(np.triu(apart, 1).sum()), len(names) * (len(names) - 1) // 2
-    return Candidates(table, _text(table, tested, total - tested, q), tested, total - tested)
+    return table.drop(columns="_s").reset_index(drop=True)
 
 
 def _sorted(one: str, other: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
+from ..plain_text import count
 from . import claims, permutation, reporting
 from .claims import Claim
 from .clocks import FLOOR_MIN, Clock, clock_of, durations, minutes, refuse_pooling
@@ -183,8 +184,8 @@ def _text(
     left: int,
 ) -> str:
     longer = float((found["change"] >= CUT).mean())
-    count = round(window_days / 30.4)
-    months = f"{window_days:.0f} days" if count < 2 else f"{count} months"
+    whole = round(window_days / 30.4)
+    months = f"{window_days:.0f} days" if whole < 2 else f"{whole} months"
     says = [
         f'A date on which nothing happened "cuts mean {clock.title.lower()} by {CUT:.0%} or more" {cuts:.0%} of the '
         "time here, and "
@@ -197,9 +198,10 @@ def _text(
             found["change"] >= real["change"] - 1e-12 if rose else found["change"] <= real["change"] + 1e-12
         )
         says.append(
-            f"On {real['at']:%Y-%m-%d} the mean went from {minutes(real['mean_before_min'])} ({int(real['n_before'])} "
-            f"incidents) to {minutes(real['mean_after_min'])} ({int(real['n_after'])}), {real['change']:+.0%}; at "
-            f"{int(beyond.sum())} of {len(found)} random dates it {'rises' if rose else 'falls'} by as much or more."
+            f"On {real['at']:%Y-%m-%d} the mean went from {minutes(real['mean_before_min'])} "
+            f"({count(int(real['n_before']), 'incident')}) to {minutes(real['mean_after_min'])} ({int(real['n_after'])}), "
+            f"{real['change']:+.0%}; at {int(beyond.sum())} of {len(found)} random dates it "
+            f"{'rises' if rose else 'falls'} by as much or more."
         )
     if np.isfinite(smallest[0]) and (claim is None or claim.verdict == claims.NOT_MEASURABLE):
         says.append(

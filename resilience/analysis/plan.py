@@ -176,7 +176,7 @@ def _refusal(row: Any, fault: Fault | None, rules: Rules, nowhere: str | None) -
         return "An incident is still open on it."
     if r.last_verdict == "deviated" and r.open_actions:
         return (
-            f"It did not hold when last rehearsed and {int(r.open_actions)} action(s) of that are open: "
+            f"It did not hold when last rehearsed, and actions of that are still open ({int(r.open_actions)}): "
             "repair first, then rehearse again."
         )
     if r.score <= 0:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from .. import schema
 from ..errors import InputError, RefusedError
+from ..plain_text import count
 from . import intervals, linking, survival
 from .claims import Claim, compare
 from .clocks import BEYOND, CLOCKS, FLOOR_MIN, MIN_N, Clock, clock_of, durations, minutes, refuse_pooling
@@ -167,16 +168,20 @@ def _text(table: pd.DataFrame, frame: pd.DataFrame, clock: Clock, names: list[st
     kinds = {"real": "incidents", "drill": "drills", "test": "tests"}
     present = [kinds[k] for k in sorted(frame["kind"].dropna().unique(), key=list(kinds).index)]
     what = " and ".join(present) or "incidents"
+
+    def of(n: int) -> str:
+        return f"{n} {what.removesuffix('s') if n == 1 and len(present) < 2 else what}"
+
     total, n = frame["incident_id"].nunique(), int(table["n"].sum())
     head = f"{clock.title} ({clock.definition})"
     if n == 0:
-        says = [f"{head}: none of {total} {what} has a usable duration."]
+        says = [f"{head}: none of {of(total)} has a usable duration."]
     elif names:
         thin = int((table["n"] < MIN_N).sum())
         words = " and ".join(
             {"detected_by": "who found it", "cause": "failure class"}.get(n, n) for n in names
         )
-        says = [f"{head} of {total} {what} by {words}: {len(table)} groups.", *_range(table)]
+        says = [f"{head} of {of(total)} by {words}: {count(len(table), 'group')}.", *_range(table)]
         if thin:
             says.append(
                 f"{thin} of them hold{'s' if thin == 1 else ''} fewer than {MIN_N} durations: single cases, no averages."
@@ -190,7 +195,7 @@ def _text(table: pd.DataFrame, frame: pd.DataFrame, clock: Clock, names: list[st
         sure = f"95 % interval {minutes(row['median_low'])} to {minutes(row['median_high'])}"
         if np.isnan(row["median_low"]):
             sure = "no interval: too few to say how sure" if n < MIN_N else "no interval: all are equal"
-        says = [f"{head} of {n} {what}: half took {minutes(row['median_min'])} or less ({sure})."]
+        says = [f"{head} of {of(n)}: half took {minutes(row['median_min'])} or less ({sure})."]
         if row["n_open"]:
             says.append(_open_text(row))
     left = []

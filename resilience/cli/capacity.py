@@ -78,8 +78,7 @@ def capacity(
 @click.option(
     "--stopped", is_flag=True, help="The targets are consumers that stand still; their queue must drain."
 )
-@_limit
-@click.option("--metric", help="Load metric [default: as `resilience capacity`].")
+@_learning
 @click.option("--all", "everything", is_flag=True, help="Every start, with why not.")
 @reading
 def windows(
@@ -90,6 +89,7 @@ def windows(
     lost: float,
     stopped: bool,
     limits: tuple[str, ...],
+    objective: str,
     metric: str | None,
     everything: bool,
     root: str | None,
@@ -100,29 +100,34 @@ def windows(
 
     from .. import views
     from ..analysis import safe_windows as analysis
+    from ..analysis.movement import service_of
 
     store = store_at(root)
     usual = views.traffic(store, metric) or (metric or views.REQUESTS, 3600)
     rows = views.series_at(store, usual[0], usual[1])
     start = rows["at"].max() if first is None else pd.Timestamp(moment_of(first))
     rows = rows[rows["at"] < start].reset_index(drop=True)
-    out = views.left_out(store, start)
+    out, zone = views.left_out(store, start), workspace_here().zone
+    mine = rows[rows["scope"].map(lambda scope: service_of(scope) or scope).isin(targets)].reset_index(
+        drop=True
+    )
+    learned = views.headroom(store, mine, usual[0], objective, zone)
     found = analysis.safe_windows(
         rows,
         views.table(store, "calendar"),
-        zone=workspace_here().zone,
+        zone=zone,
         metric=usual[0],
         targets=targets,
         minutes=minutes,
         between=(start, start + pd.Timedelta(days=days)),
-        limits=_pairs("--limit", limits),
+        limits={**learned.sure, **_pairs("--limit", limits)},
         lost=lost,
         stopped=stopped,
         incidents=views.incidents(store, kind="real"),
         slo_history=views.table(store, "slo_history"),
         exclude=out.spans,
     )
-    show(found.table if everything else found.best, form, f"{found.text} {out.text}")
+    show(found.table if everything else found.best, form, f"{found.text} {learned.text} {out.text}")
 
 
 @click.command()

@@ -66,14 +66,12 @@ def _verdict(verdict: str, words: str) -> str:
     return f'<span class="verdict {verdict}"><span aria-hidden="true">{MARKS[verdict]}</span> {escape(words)}</span>'
 
 
-def overview(result: GameDayResult) -> Panel:
+def overview(result: GameDayResult) -> Panel | Panels:
     """Every experiment in a line, with what was injected, where and what came of it; above it, when and on what."""
     day = result.gameday
-    people = [
-        f"{int(day[f'attendance_{group}'])} {words}"
-        for group, words in (("tech", "from Tech"), ("other", "from outside Tech"))
-        if known(day[f"attendance_{group}"])
-    ]
+    came = {"from Tech": day["attendance_tech"], "from outside Tech": day["attendance_other"]}
+    there = {words: int(number) for words, number in came.items() if known(number)}
+    people = [f"{number} {words}" for words, number in there.items()]
     roles = [
         f"{int(row.people)} {row.role}"
         for row in result.tables["gameday_roles"].itertuples()
@@ -90,7 +88,10 @@ def overview(result: GameDayResult) -> Panel:
                 f"{day['environment']}, {'told in advance' if day['style'] == 'informed' else 'unannounced'}",
             ),
             ("Theme", day["theme"]),
-            ("Who took part", ", ".join(people) or "not recorded"),
+            (
+                "Who took part",
+                "nobody" if there and not any(there.values()) else ", ".join(people) or "not recorded",
+            ),
             ("Roles", ", ".join(roles) or None),
             ("Names", "; ".join(named) or None),
         ]
@@ -119,14 +120,24 @@ def overview(result: GameDayResult) -> Panel:
     drawn = figures.programme(result.table, str(day["zone"])) if len(result.table) > CARDS else None
     if drawn is None:
         return Panel("", body=finding(result.text) + listed + legend + about)
-    return Panel(result.text, drawn, listed, about + legend)
+    return Panels([Panel(result.text, drawn, listed, about + legend), Panel("", body=_index(result))])
+
+
+def _index(result: GameDayResult) -> str:
+    """Where there are too many for cards: each experiment's name and verdict, leading to it."""
+    rows = "".join(
+        f'<li><a href="#{escape(row.anchor)}">{escape(row.title)}</a> {_verdict(row.verdict, row.verdict)}</li>'
+        for row in result.table.itertuples()
+    )
+    return f'<nav aria-label="Experiments"><ol class="index">{rows}</ol></nav>'
 
 
 def outcomes(result: GameDayResult) -> Panel:
     """The eleven outcomes, each with its state, why, and a link to its evidence on this page. No sum."""
     rows = "".join(
-        f'<tr><th scope="row">{escape(row.outcome)}</th><td class="state {row.state.replace(" ", "-")}">'
-        f'<span aria-hidden="true">{_STATE_MARKS[row.state]}</span> {escape(row.state)}</td><td>{escape(row.why)} '
+        f'<tr role="row"><th scope="row" role="rowheader">{escape(row.outcome)}</th>'
+        f'<td role="cell" class="state {row.state.replace(" ", "-")}"><span aria-hidden="true">'
+        f'{_STATE_MARKS[row.state]}</span> {escape(row.state)}</td><td role="cell">{escape(row.why)} '
         f'<a href="#{escape(row.anchor)}" aria-label="Evidence: {escape(row.outcome)}">evidence</a></td></tr>'
         for row in result.outcomes.itertuples()
     )
@@ -136,9 +147,11 @@ def outcomes(result: GameDayResult) -> Panel:
         "nobody measured is not counted as missed."
     )
     body = (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Outcomes"><table class="outcomes"><thead><tr>'
-        '<th scope="col">Outcome</th><th scope="col">On this day</th><th scope="col">Why</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
+        # Roles, since a narrow screen shows a row as a block, and a browser then forgets that it was one.
+        '<div class="scroll" tabindex="0" role="region" aria-label="Outcomes"><table class="outcomes" role="table">'
+        '<thead role="rowgroup"><tr role="row"><th scope="col" role="columnheader">Outcome</th><th scope="col" '
+        'role="columnheader">On this day</th><th scope="col" role="columnheader">Why</th></tr></thead>'
+        f'<tbody role="rowgroup">{rows}</tbody></table></div>'
     )
     return Panel("", body=finding(text) + body)
 

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from .. import workspace
+from ..plain_text import count as count
 
 RESULT_MIME = "application/vnd.resilience.result+json"
 ROOT_VARIABLE = (
@@ -65,11 +66,6 @@ class Panels:
 def finding(text: str) -> str:
     """The sentence that says what is seen and how sure it is."""
     return f'<p class="finding">{escape(text)}</p>'
-
-
-def count(n: int, noun: str, many: str | None = None) -> str:
-    """`n` and its noun: '1 experiment', '2 experiments'; `many` where its plural is another."""
-    return f"{n} {noun if n == 1 else many or f'{noun}s'}"
 
 
 def show_html(markup: str, plain: str) -> None:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from ..analysis.backlog import Backlog
-from ..analysis.backtest import OURS, Backtest
+from ..analysis.backtest import ALL, NEVER, Backtest
 from ..analysis.candidates import EDGE
 from ..analysis.plan import Plan
 from .figures import incidents as figures
 from .ledger_panels import CSS
-from .panels import Panel, escape, facts, finding, known, publish, table
+from .panels import Panel, count, escape, facts, finding, known, publish, table
+
+DRAWN = [
+    (ALL, "frequency"),
+    (ALL, "smoothed frequency"),
+    (ALL, "recency"),
+    (ALL, "random"),
+    (NEVER, "smoothed frequency"),
+]
+"""What ours is drawn against: in cells that never failed the others know nothing."""
 
 
 def cards(plan: Plan, queues: Mapping[str, Backlog] | None = None, zone: str = "UTC") -> Panel:
@@ -55,24 +64,40 @@ def when(row: Any, zone: str) -> str:
     return f"{start:%A %Y-%m-%d %H:%M} to {end:%H:%M} {zone}. {row.window}"
 
 
-def rejected(plan: Plan, most: int = 25) -> Panel:
-    """The next in line, one row per cell, each with the plain reason why it was not taken."""
+def rejected(plan: Plan, first: int = 8, most: int = 25) -> Panel:
+    """The next in line, one per cell, each with the plain reason why it was not taken: `first` of them, and up to `most`
+    folded below."""
     rows = plan.rejected.drop_duplicates(["failure_class", "service", "follower"])
     taken = set(zip(plan.chosen["failure_class"], plan.chosen["service"], strict=True))
-    cells = zip(rows["failure_class"], rows["service"], strict=True)
-    rows = rows[pd.Series([pair not in taken for pair in cells], index=rows.index, dtype=bool)]
+    rows = rows[[pair not in taken for pair in zip(rows["failure_class"], rows["service"], strict=True)]]
     if rows.empty:
-        return Panel("No other cell and no dependency was considered.")
-    said = (
-        f"{len(rows)} other cells and dependencies were considered. Below are the first "
-        f"{min(most, len(rows))} by score, with the "
-        "reason; all are in `resilience plan --explain --format csv`."
+        return Panel("", body=finding("No other cell or dependency was considered."))
+    said = finding(
+        f"{count(len(rows), 'other cell or dependency', 'other cells and dependencies')} considered. Below, by score, what "
+        "came next, with the reason."
     )
-    columns = {
-        "failure_class": "Failure class", "service": "Service", "follower": "Follower", "state": "State", "score": "Score",
-        "reason": "Why not", "rpn": "FMEA RPN",
-    }  # fmt: skip
-    return Panel("", body=finding(said) + table(rows.head(most), columns, {"score": ".1f"}))
+    shown = [_other(row) for row in rows.head(most).itertuples()]
+    more = (
+        f"<details><summary>The next {len(shown) - first}</summary>{_listed(shown[first:], first + 1)}</details>"
+        if len(shown) > first
+        else ""
+    )
+    where = "<p>All, fault by fault: <code>resilience plan --explain --format csv</code></p>"
+    return Panel("", body=f"{said}{_listed(shown[:first], 1)}{more}{where}")
+
+
+def _other(row: Any) -> str:
+    what = (
+        f"{row.failure_class} at {row.service}"
+        if row.kind != EDGE
+        else f"Does {row.follower} depend on {row.service}?"
+    )
+    about = f"{row.state}; score {row.score:.1f}, RPN {row.rpn}"
+    return f"<li><strong>{escape(what)}</strong> ({escape(about)}): {escape(row.reason)}</li>"
+
+
+def _listed(items: Sequence[str], start: int) -> str:
+    return f'<ol class="lg-others" start="{start}">{"".join(items)}</ol>'
 
 
 def backtest(judged: Backtest) -> Panel:
@@ -81,7 +106,8 @@ def backtest(judged: Backtest) -> Panel:
     if not judged.measurable:
         return Panel(judged.text)
     rows = judged.table[(judged.table["k"] == 15) & (judged.table["metric"] == "recall")]
-    drawn = rows[(rows["method"] != OURS) & rows["against_ours"].notna()]
+    others = pd.MultiIndex.from_frame(rows[["cells", "method"]]).isin(DRAWN)
+    drawn = rows[others & rows["against_ours"].notna()]
     bars = pd.DataFrame(
         {
             "group": drawn["cells"] + ": ours less " + drawn["method"], "expected": 100 * drawn["against_ours"],
@@ -92,7 +118,10 @@ def backtest(judged: Backtest) -> Panel:
         "cells": "Cells", "k": "First k", "metric": "Metric", "method": "Ranking", "value": "Value",
         "against_ours": "Ours less this", "low": "Low", "high": "High",
     }  # fmt: skip
-    said = f"{judged.text} Drawn: points of severity in the first 15 cells, ours less the other's; above zero is better."
+    said = (
+        f"{judged.text} Drawn: points of severity in the first 15 cells, ours less the other's; above zero is better. "
+        "The table has the others."
+    )
     figure = figures.counts(bars, "ours less the other (points of severity in the first 15)", zero=False)
     formats = dict.fromkeys(("value", "against_ours", "low", "high"), ".3f")
     return Panel(said, figure, table(judged.table, columns, formats))

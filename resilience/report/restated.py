@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import InputError
+from ..plain_text import count
 from ..store import Store
 from ..workspace import Workspace
 from . import provenance
@@ -182,14 +183,14 @@ def _row_name(row: Any) -> str:
 
 
 def _text(table: pd.DataFrame, reports: int, figures: int, gone: int, failed: dict[str, str]) -> str:
-    says = [f"{len(table)} of {figures} figures in {reports} reports moved."]
+    says = [f"{len(table)} of {figures} figures in {count(reports, 'report')} moved."]
     if len(table):
         parts = [f"{by}: {n}" for by, n in table["moved_by"].value_counts().sort_index().items()]
         says.append(f"Moved by {'; '.join(parts)}.")
     if gone:
         says.append(
-            f"{gone} reports were published anew since then: what today's code makes of the rows of then stands for "
-            "what they said."
+            f"{count(gone, 'report was', 'reports were')} published anew since then: what today's code makes of the rows "
+            "of then stands for what they said."
         )
     if failed:
         says.append(f"{len(failed)} could not be made again: {', '.join(failed)}.")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
+from .report_clocks import YEARS
 
 EMPTY = ("", "-", "?", "n/a", "na", "none", "null", "unknown", "nan", "nat")
 _NUMERIC_DATE = re.compile(r"\A(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)(.*)", re.DOTALL)
@@ -78,7 +79,15 @@ def moments(text: pd.Series, name: str, day: bool, notes: list[str]) -> pd.Serie
     if naive:
         notes.append(f"{naive} times of {name} carry no zone and are read as UTC.")
     lost(text, found, name, notes)
-    return found.dt.as_unit("us")
+    wrong = found.notna() & ~found.dt.year.isin(
+        YEARS
+    )  # such as 0001 and 9999, which exports write for "none"
+    if wrong.any():
+        notes.append(
+            f"{int(wrong.sum())} times of {name} are of a year that cannot be right, first {text[wrong].iloc[0][:30]!r}: "
+            "not recorded."
+        )
+    return found.mask(wrong).dt.as_unit("us")
 
 
 def minutes(text: pd.Series, name: str, unit: float | None, where: str, notes: list[str]) -> pd.Series:

@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 
 from .theme import BLUE, CYCLE, DASHES, GREEN, GREY, ORANGE, PURPLE, RED, label, local, styled, times
 
+_TITLE, _LINE = 44, 16  # characters of a chart's title that a phone has room for, and pixels of a line of it
 _SYMBOLS = {"alerted": "triangle-up", "diagnosed": "diamond", "mitigated": "circle"}
 _MOMENT_COLOURS = {"alerted": ORANGE, "diagnosed": PURPLE, "mitigated": BLUE}
 _VERDICTS = {"held": ("circle", GREEN), "deviated": ("diamond", RED), "inconclusive": ("circle-open", GREY)}
@@ -79,9 +80,14 @@ def probes(
 
     Each of `panels` has title, points (at, value), unit, low, high, and expected (a level predicted before).
     """
+    titles = [label(panel["title"], _TITLE) for panel in panels]
+    lines = max(title.count("<br>") for title in titles) + 1
+    inside = row_height * len(panels) + _LINE * (lines - 1) * (
+        len(panels) - 1
+    )  # pixels, titles between rows included
     figure = make_subplots(
-        rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=min(0.12, 0.3 / len(panels)),
-        subplot_titles=[label(panel["title"], 60) for panel in panels],
+        rows=len(panels), cols=1, shared_xaxes=True, subplot_titles=titles,
+        vertical_spacing=max(min(0.12, 0.3 / len(panels)), (10 + _LINE * lines) / inside if len(panels) > 1 else 0),
     )  # fmt: skip
     for row, panel in enumerate(panels, 1):
         figure.add_scatter(
@@ -120,9 +126,10 @@ def probes(
         )  # fmt: skip
         named.add(event.moment)
     figure.update_xaxes(tickformat="%H:%M")
-    figure = styled(figure, height=90 + row_height * len(panels))
+    above = (64 if named else 28) + _LINE * (lines - 1)  # the legend needs room where there is one
+    figure = styled(figure, height=26 + above + inside)
     figure.update_annotations(font_size=12)
-    figure.update_layout(margin={"t": 64})
+    figure.update_layout(margin={"t": above})
     return figure
 
 
