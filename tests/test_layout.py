@@ -68,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 FENCED: dict[str, tuple[str, ...]] = {
     "datadog_api_client": ("sources.datadog_api",),
-    "deltalake": ("store",),
+    "deltalake": ("store", "delta"),
     "distributed": ("workers",),
     "papermill": ("report",),
     "matplotlib": ("report.slide",),
