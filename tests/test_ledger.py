@@ -197,6 +197,20 @@ def test_a_rehearsal_alone_takes_no_cell_off_the_costly_list() -> None:
     assert found["after_verdict"] != "fell more than expected"
 
 
+def test_a_cell_leaves_the_costly_list_only_below_the_rate_foretold_without_a_rehearsal() -> None:
+    """Elsewhere it burns now, so that eight incidents long ago are no longer among what costs most."""
+    others = [(f"L{i}", "config", f"z{i % 3}", f"2021-0{1 + i % 5}-{1 + i % 27:02}") for i in range(60)]
+    known = facts("a", "b", "c", "z0", "z1", "z2")
+    held = history(run("datastore", "a", "2020-10-05", "held"))
+    quiet = _state(book(touches([*MANY, *others]), held, known))
+    assert quiet["rate"] < quiet["after_expected"] / quiet["after_years"]
+    assert not quiet["costly"]
+    went_on = [(f"K{i}", "datastore", "a", f"2020-1{i % 3}-1{i}") for i in range(7)]
+    burning = _state(book(touches([*MANY, *others, *went_on]), held, known))
+    assert burning["rate"] > burning["after_expected"] / burning["after_years"]
+    assert burning["costly"]
+
+
 def test_the_fall_that_was_to_expect_anyway_is_shown_beside_the_counted_rate() -> None:
     others = [(f"O{i}", CLASSES[i % 9], f"x{i % 20}", "2020-05-05") for i in range(40)]
     found = _state(book(touches([*MANY, *others]), known=facts("a", "b", "c", *(f"x{i}" for i in range(20)))))

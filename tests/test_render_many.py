@@ -154,3 +154,47 @@ def test_a_kill_leaves_the_old_report_or_the_new_one(space: workspace.Workspace,
     assert now != before  # it was killed while it worked, not before
     render.recover(space.reports)
     assert list(space.reports.glob(".*")) == []
+
+
+def fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as rest:
+        while True:
+            rest.write(b"0" * 4096)
+
+
+@pytest.mark.acceptance
+@pytest.mark.skipif(DAYS == 10, reason="a disk to fill twice: RESILIENCE_ACCEPTANCE=1 runs it")
+def test_a_file_system_that_is_really_full_loses_no_report(
+    space: workspace.Workspace, tmp_path: Path
+) -> None:
+    """A small file system of its own under reports/: what fitted is whole, the rest failed for that reason and says so."""
+    for name in ("data", workspace.CONFIG):
+        (tmp_path / name).symlink_to(space.root / name)
+    (reports := tmp_path / "reports").mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=9m", "tmpfs", reports], capture_output=True
+    ).returncode:
+        pytest.skip("mounting a file system of its own is not allowed here")
+    try:
+        ran = subprocess.run(
+            command(), cwd=tmp_path, capture_output=True, text=True, timeout=1800, env=_path()
+        )
+        assert ran.returncode == 1
+        made = re.findall(r"^ +made +reports/(day-\d+)/", ran.stdout, re.MULTILINE)
+        assert 2 <= len(made) < DAYS
+        assert len(re.findall(r"failed .* No space left on device", ran.stdout)) >= DAYS - len(made)
+        with pytest.raises(OSError, match="No space"):
+            fill(reports / "fill")
+        again = subprocess.run(
+            command("--force"), cwd=tmp_path, capture_output=True, text=True, timeout=1800, env=_path()
+        )
+        assert again.returncode == 1
+        assert "The disk is full. Make room" in again.stderr
+        assert "Traceback" not in again.stderr
+        for name in made:
+            found = provenance.read(reports / name)
+            assert found is not None
+            assert provenance.altered(reports / name, found) == []
+        assert list(reports.rglob("*.part")) == []
+    finally:
+        subprocess.run(["umount", reports], check=True)

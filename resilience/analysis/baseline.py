@@ -166,7 +166,7 @@ def middle(table: np.ndarray, least: int = 1) -> np.ndarray:
     found: np.ndarray = (ranked[(rows - 1) // 2] + ranked[rows // 2]) / 2
     column = np.flatnonzero(np.isnan(ranked[-1]))
     if len(column):  # mostly the beginning of a series
-        some = ranked[:, column]
+        some = ranked[:, column] if len(column) < ranked.shape[1] else ranked
         held = np.add.reduce(~np.isnan(some), axis=0, dtype=np.int32)
         place = np.arange(len(column))
         low, high = some[np.maximum(held - 1, 0) // 2, place], some[np.minimum(held // 2, rows - 1), place]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import click
@@ -36,6 +37,12 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except InputError as error:
             raise _Refusal(str(error)) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise click.ClickException(
+                "The disk is full. Make room and run the same command again: what was written before stands."
+            ) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of the work, not of the alphabet

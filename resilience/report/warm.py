@@ -8,11 +8,18 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import sqlite3  # noqa: F401
 
 import ipykernel.kernelapp
+import IPython.core.completerlib
+import IPython.core.debugger
+import IPython.core.oinspect
+import IPython.extensions.storemagic  # noqa: F401
+import pyarrow.acero  # noqa: F401
+import tornado.platform.asyncio  # noqa: F401
 
 from .. import schema, views  # noqa: F401
-from ..analysis import capacity, causes, gameday, times  # noqa: F401
+from ..analysis import anchors, capacity, causes, gameday, onset, times  # noqa: F401
 from . import (  # noqa: F401
     capacity_panels,
     cause_panels,

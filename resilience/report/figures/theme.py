@@ -68,10 +68,15 @@ def local(at: pd.Timestamp, zone: str) -> str:
 
 
 def draw_nothing() -> None:
-    """Draw an empty figure and forget it: what plotly imports on first use is then imported."""
-    figure = styled(make_subplots(rows=1, cols=1), height=100)
-    figure.add_scatter(x=[0], y=[0])
+    """Draw a figure and forget it: what plotly and pandas import on first use is then imported."""
+    figure = styled(make_subplots(rows=2, cols=1, subplot_titles=["", ""]), height=100, x="x", y="y")
+    at, line = pd.Series([0.0]), {"color": GREY, "width": 1}
+    figure.add_scatter(x=at, y=at, error_x={"array": at}, line=line, marker={"line": line}, row=1, col=1)
+    figure.add_bar(x=at, y=at, marker={"line": line}, row=2, col=1)
+    figure.add_hline(y=0, line=line, annotation={"text": "", "font": {"size": 11}}, row=1, col=1)
+    figure.add_vrect(x0=0, x1=1, row="all", col=1)
     figure.to_plotly_json()
+    at.to_frame().to_dict("records")
 
 
 _TICKS = {
