@@ -22,7 +22,8 @@ from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
 from benchmarks.pairs import seconds
 from resilience import estate, schema, workers
-from resilience.store import FILE_BYTES, Store, layout
+from resilience.delta import layout
+from resilience.store import FILE_BYTES, Store
 
 MINUTES = 730 * 1440
 ZONE = "Europe/Berlin"

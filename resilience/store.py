@@ -23,12 +23,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs as fs
 from deltalake import (
-    ColumnProperties,
-    CommitProperties,
     DeltaTable,
     QueryBuilder,
-    Transaction,
-    WriterProperties,
     write_deltalake,
 )
 from deltalake import Schema as DeltaSchema
@@ -36,6 +32,19 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.fs import DeltaStorageHandler
 
 from . import schema
+from .delta import (
+    Span,
+    bytes_of,
+    chosen,
+    forward,
+    layout,
+    literals,
+    may_hold,
+    micros,
+    properties,
+    rows_of,
+    same_row,
+)
 from .errors import InputError
 
 # Reports name the versions they were made from, so files of old versions stay until `store clean` says otherwise.
@@ -44,9 +53,7 @@ _RETENTION = {
     "delta.deletedFileRetentionDuration": "interval 36500 days",
 }
 T = TypeVar("T")
-Span = tuple[datetime | pd.Timestamp, datetime | pd.Timestamp]
 _ATTEMPTS = 30
-_GROUP_ROWS = 1 << 18
 FILE_BYTES = 256 << 20
 _KEPT_BYTES = 8_000_000  # on disk; a smaller table, at a version that cannot change, is read once
 
@@ -102,16 +109,16 @@ class Store:
             return schema.frame(table)
         wanted = {column: sorted(set(values)) for column, values in (where or {}).items()}
         spans = [between] if isinstance(between, tuple) else between
-        if table in self._pinned and (table in self._kept or _bytes(delta) <= _KEPT_BYTES):
+        if table in self._pinned and (table in self._kept or bytes_of(delta) <= _KEPT_BYTES):
             if table not in self._kept:
-                self._kept[table] = _read(table, delta, "")
-            return _chosen(self._kept[table], wanted, spans)
-        conditions = [f"{column} IN ({_literals(values)})" for column, values in wanted.items()]
+                self._kept[table] = rows_of(table, delta, "")
+            return chosen(self._kept[table], wanted, spans)
+        conditions = [f"{column} IN ({literals(values)})" for column, values in wanted.items()]
         if spans is not None:
-            ends = [[_micros(pd.Timestamp(t).value // 1000) for t in span] for span in spans]
+            ends = [[micros(pd.Timestamp(t).value // 1000) for t in span] for span in spans]
             within = " OR ".join(f"(at >= {first} AND at < {last})" for first, last in ends)
             conditions.append(f"({within or 'FALSE'})")
-        return _read(table, delta, f" WHERE {' AND '.join(conditions)}" if conditions else "")
+        return rows_of(table, delta, f" WHERE {' AND '.join(conditions)}" if conditions else "")
 
     def files(self, table: str) -> tuple[fs.FileSystem, list[str]]:
         """Where the Parquet files of `table` are, and their names there, for reading row groups of them.
@@ -192,8 +199,8 @@ class Store:
                 return Commit(table, 0, 0, 0, None)
             try:
                 merge = delta.merge(
-                    arrow, _match(arrow, keys), source_alias="s", target_alias="t",
-                    commit_properties=_properties(delta, {}),
+                    arrow, same_row(arrow, keys), source_alias="s", target_alias="t",
+                    commit_properties=properties(delta, {}),
                 )  # fmt: skip
                 deleted = int(merge.when_matched_delete().execute()["num_target_rows_deleted"])
                 return Commit(table, 0, 0, deleted, delta.version() if deleted else None)
@@ -216,10 +223,10 @@ class Store:
             try:
                 empty = pa.Table.from_pandas(schema.frame(table), preserve_index=False)
                 delta = self._open_or_create(table, empty.schema.remove_metadata())
-                if not _forward(delta, marks):
+                if not forward(delta, marks):
                     return Commit(table, 0, 0, 0, None)
                 delta.create_write_transaction(
-                    [], "append", delta.schema(), commit_properties=_properties(delta, marks)
+                    [], "append", delta.schema(), commit_properties=properties(delta, marks)
                 )
                 return Commit(table, 0, 0, 0, self.version(table))
             except CommitFailedError:
@@ -292,7 +299,7 @@ class Store:
                 mode="overwrite",
                 target_file_size=FILE_BYTES,
                 writer_properties=layout(table),
-                commit_properties=_properties(delta, {}),
+                commit_properties=properties(delta, {}),
             )
         except (CommitFailedError, DeltaError, _LostError, pa.ArrowInvalid) as error:
             remedy = "Nothing was changed; run the command again while nobody else writes."
@@ -403,15 +410,15 @@ class Store:
         ]:
             delta.alter.add_columns(new)  # a store of an earlier version of this software
         keys = schema.key(table)
-        how = {"writer_properties": layout(table), "commit_properties": _properties(delta, marks)}
-        if not (stale and stale[1]) and not _may_hold(
+        how = {"writer_properties": layout(table), "commit_properties": properties(delta, marks)}
+        if not (stale and stale[1]) and not may_hold(
             delta, rows, keys
         ):  # nothing to compare with: no file is read
             write_deltalake(delta, rows, mode="append", schema_mode="merge", **how)
             return Commit(table, len(rows), 0, 0, delta.version())
         others = [column for column in rows.column_names if column not in keys]
         merge = delta.merge(
-            rows, _match(rows, keys), source_alias="s", target_alias="t", **how
+            rows, same_row(rows, keys), source_alias="s", target_alias="t", **how
         ).when_not_matched_insert_all()
         if others:  # null-safe: null = null is not a change
             merge = merge.when_matched_update_all(
@@ -419,7 +426,7 @@ class Store:
             )
         if stale is not None and stale[1]:
             merge = merge.when_not_matched_by_source_delete(
-                predicate=f"t.{stale[0]} IN ({_literals(stale[1])})"
+                predicate=f"t.{stale[0]} IN ({literals(stale[1])})"
             )
         done = merge.execute()
         inserted, updated, deleted = (
@@ -429,99 +436,12 @@ class Store:
         return Commit(table, inserted, updated, deleted, delta.version() if changed else None)
 
 
-def _match(rows: pa.Table, keys: Sequence[str]) -> str:
-    """When a stored row `t` is the row `s`."""
-    match = " AND ".join(f"t.{column} = s.{column}" for column in keys)
-    if "at" in keys and len(rows):  # says nothing new, but lets the merge leave out other files
-        first, last = (_micros(value) for value in _range(rows["at"]))
-        match += f" AND t.at >= {first} AND t.at <= {last}"
-    return match
-
-
-def _bytes(delta: DeltaTable) -> int:
-    """Size on disk of the files that the version of `delta` is made of."""
-    return pc.sum(pa.table(delta.get_add_actions(flatten=True))["size_bytes"]).as_py() or 0
-
-
-def _read(table: str, delta: DeltaTable, where: str) -> pd.DataFrame:
-    query = "SELECT * FROM t" + where  # noqa: S608 (values are escaped by _literals)
-    rows = pa.table(QueryBuilder().register("t", delta).execute(query)).to_pandas()
-    # A version written before a column existed holds nothing in it; one that is no longer known is left out.
-    wanted = schema.dtypes(table)
-    rows = rows.reindex(columns=list(wanted)).astype(wanted)
-    return schema.check(table, rows.sort_values(list(schema.key(table)), ignore_index=True))
-
-
-def _chosen(rows: pd.DataFrame, where: Mapping[str, list[str]], spans: Sequence[Span] | None) -> pd.DataFrame:
-    """What the same conditions would have kept of `rows` in a query; a copy, which pandas makes when it is written to."""
-    for column, values in where.items():
-        rows = rows[rows[column].isin(values)]
-    if spans is not None:
-        within = pd.Series(False, index=rows.index)
-        for first, last in spans:
-            within |= (rows["at"] >= first) & (rows["at"] < last)
-        rows = rows[within]
-    return rows.reset_index(drop=True)
-
-
-def _may_hold(delta: DeltaTable, rows: pa.Table, keys: Sequence[str]) -> bool:
-    """Whether a file of `delta` may hold a key of `rows`, by the smallest and largest value that it states per column."""
-    files = pa.table(delta.get_add_actions(flatten=True))
-    may = np.ones(len(files), dtype=bool)
-    for key in keys:
-        if not {f"min.{key}", f"max.{key}"} <= set(files.column_names):
-            continue
-        low, high, mine = files[f"min.{key}"], files[f"max.{key}"], rows[key]
-        if pa.types.is_timestamp(mine.type):
-            low, high, mine = (
-                column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()) for column in (low, high, mine)
-            )
-            high = pc.add(high, 1000)  # Delta cuts times in statistics to milliseconds
-        ends = pc.min_max(mine)
-        apart = pc.or_(pc.less(high, ends["min"]), pc.greater(low, ends["max"]))
-        may &= ~pc.fill_null(apart, False).to_numpy()  # a file that states nothing may hold anything
-    return bool(may.any())
-
-
-def _forward(delta: DeltaTable, marks: Mapping[str, int]) -> dict[str, int]:
-    """Those of `marks` that lie beyond what `delta` carries already."""
-    return {name: at for name, at in marks.items() if at > (delta.transaction_version(name) or 0)}
-
-
-def _properties(delta: DeltaTable, marks: Mapping[str, int]) -> CommitProperties:
-    moved = [Transaction(name, at) for name, at in sorted(_forward(delta, marks).items())]
-    return CommitProperties(max_commit_retries=0, app_transactions=moved or None)
-
-
-def layout(table: str) -> WriterProperties:
-    """How files of `table` are written: measured in docs/decisions/0007-layout-of-series.md."""
-    columns = None
-    if "at" in schema.key(table):  # times that follow one another are kept as their differences
-        columns = {"at": ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")}
-    return WriterProperties(compression="ZSTD", max_row_group_size=_GROUP_ROWS, column_properties=columns)
-
-
 class _LostError(Exception):
     """Rows that were written are not those that the table has."""
 
 
 def _pause(attempt: int) -> None:
     time.sleep(random.uniform(0.01, 0.05) * min(attempt + 1, 20))  # noqa: S311 (jitter, not secrecy)
-
-
-def _range(times: pa.ChunkedArray) -> tuple[int, int]:
-    """First and last of `times` in microseconds."""
-    found = pc.min_max(times.cast(pa.int64()))
-    return found["min"].as_py(), found["max"].as_py()
-
-
-def _micros(at: int) -> str:
-    return f"to_timestamp_micros({at})"
-
-
-def _literals(values: Iterable[str]) -> str:
-    """SQL string literals; the values are untrusted, and a doubled quote is the only escape in DataFusion."""
-    return ", ".join("'" + value.replace("'", "''") + "'" for value in sorted(set(values))) or "NULL"
 
 
 def row_hashes(rows: pd.DataFrame) -> np.ndarray[Any, Any]:

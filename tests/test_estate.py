@@ -109,7 +109,7 @@ def test_put_in_order_it_says_the_same(
         other.upsert("series", mixed.iloc[first::3].reset_index(drop=True))
     other.advance("series", {"sync": 5})
     before, version = other.load("series"), other.version("series")
-    monkeypatch.setattr("resilience.store._GROUP_ROWS", 4096)
+    monkeypatch.setattr("resilience.delta.GROUP_ROWS", 4096)
     monkeypatch.setattr(points, "PART_ROWS", 20_000)
     assert points.compact(other) == len(rows)
     pd.testing.assert_frame_equal(other.load("series"), before)

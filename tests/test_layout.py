@@ -22,7 +22,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plain_text": set(),
     "schema": VOCABULARY,
     "sources": BASE,
-    "store": BASE,
+    "delta": BASE,
+    "store": BASE | {"delta"},
     "analysis": BASE,
     "sample": BASE,
     "workspace": BASE | {"sources"},
@@ -67,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 FENCED: dict[str, tuple[str, ...]] = {
     "datadog_api_client": ("sources.datadog_api",),
-    "deltalake": ("store",),
+    "deltalake": ("store", "delta"),
     "distributed": ("workers",),
     "papermill": ("report",),
     "matplotlib": ("report.slide",),

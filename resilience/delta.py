@@ -1,0 +1,111 @@
+"""For the store alone. One Delta table: what is read of it, which rows are the same, how its files are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import (
+    ColumnProperties,
+    CommitProperties,
+    DeltaTable,
+    QueryBuilder,
+    Transaction,
+    WriterProperties,
+)
+
+from . import schema
+
+Span = tuple[datetime | pd.Timestamp, datetime | pd.Timestamp]
+GROUP_ROWS = 1 << 18
+
+
+def same_row(rows: pa.Table, keys: Sequence[str]) -> str:
+    """When a stored row `t` is the row `s`."""
+    match = " AND ".join(f"t.{column} = s.{column}" for column in keys)
+    if "at" in keys and len(rows):  # says nothing new, but lets the merge leave out other files
+        first, last = (micros(value) for value in range(rows["at"]))
+        match += f" AND t.at >= {first} AND t.at <= {last}"
+    return match
+
+
+def bytes_of(delta: DeltaTable) -> int:
+    """Size on disk of the files that the version of `delta` is made of."""
+    return pc.sum(pa.table(delta.get_add_actions(flatten=True))["size_bytes"]).as_py() or 0
+
+
+def rows_of(table: str, delta: DeltaTable, where: str) -> pd.DataFrame:
+    query = "SELECT * FROM t" + where  # noqa: S608 (values are escaped by literals)
+    rows = pa.table(QueryBuilder().register("t", delta).execute(query)).to_pandas()
+    # A version written before a column existed holds nothing in it; one that is no longer known is left out.
+    wanted = schema.dtypes(table)
+    rows = rows.reindex(columns=list(wanted)).astype(wanted)
+    return schema.check(table, rows.sort_values(list(schema.key(table)), ignore_index=True))
+
+
+def chosen(rows: pd.DataFrame, where: Mapping[str, list[str]], spans: Sequence[Span] | None) -> pd.DataFrame:
+    """What the same conditions would have kept of `rows` in a query; a copy, which pandas makes when it is written to."""
+    for column, values in where.items():
+        rows = rows[rows[column].isin(values)]
+    if spans is not None:
+        within = pd.Series(False, index=rows.index)
+        for first, last in spans:
+            within |= (rows["at"] >= first) & (rows["at"] < last)
+        rows = rows[within]
+    return rows.reset_index(drop=True)
+
+
+def may_hold(delta: DeltaTable, rows: pa.Table, keys: Sequence[str]) -> bool:
+    """Whether a file of `delta` may hold a key of `rows`, by the smallest and largest value that it states per column."""
+    files = pa.table(delta.get_add_actions(flatten=True))
+    may = np.ones(len(files), dtype=bool)
+    for key in keys:
+        if not {f"min.{key}", f"max.{key}"} <= set(files.column_names):
+            continue
+        low, high, mine = files[f"min.{key}"], files[f"max.{key}"], rows[key]
+        if pa.types.is_timestamp(mine.type):
+            low, high, mine = (
+                column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()) for column in (low, high, mine)
+            )
+            high = pc.add(high, 1000)  # Delta cuts times in statistics to milliseconds
+        ends = pc.min_max(mine)
+        apart = pc.or_(pc.less(high, ends["min"]), pc.greater(low, ends["max"]))
+        may &= ~pc.fill_null(apart, False).to_numpy()  # a file that states nothing may hold anything
+    return bool(may.any())
+
+
+def forward(delta: DeltaTable, marks: Mapping[str, int]) -> dict[str, int]:
+    """Those of `marks` that lie beyond what `delta` carries already."""
+    return {name: at for name, at in marks.items() if at > (delta.transaction_version(name) or 0)}
+
+
+def properties(delta: DeltaTable, marks: Mapping[str, int]) -> CommitProperties:
+    moved = [Transaction(name, at) for name, at in sorted(forward(delta, marks).items())]
+    return CommitProperties(max_commit_retries=0, app_transactions=moved or None)
+
+
+def layout(table: str) -> WriterProperties:
+    """How files of `table` are written: measured in docs/decisions/0007-layout-of-series.md."""
+    columns = None
+    if "at" in schema.key(table):  # times that follow one another are kept as their differences
+        columns = {"at": ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")}
+    return WriterProperties(compression="ZSTD", max_row_group_size=GROUP_ROWS, column_properties=columns)
+
+
+def range(times: pa.ChunkedArray) -> tuple[int, int]:
+    """First and last of `times` in microseconds."""
+    found = pc.min_max(times.cast(pa.int64()))
+    return found["min"].as_py(), found["max"].as_py()
+
+
+def micros(at: int) -> str:
+    return f"to_timestamp_micros({at})"
+
+
+def literals(values: Iterable[str]) -> str:
+    """SQL string literals; the values are untrusted, and a doubled quote is the only escape in DataFusion."""
+    return ", ".join("'" + value.replace("'", "''") + "'" for value in sorted(set(values))) or "NULL"
