@@ -125,6 +125,11 @@ def left_out(
     return calendar.unlike(table(store, "calendar"), real, ran, kinds)
 
 
+def unusual(store: Store) -> calendar.LeftOut:
+    """What was no ordinary traffic. Where capacity was enlarged traffic goes on as it does, so that stays in."""
+    return left_out(store, kinds=("sale", "holiday"))
+
+
 def headroom(store: Store, load: pd.DataFrame, metric: str, objective: str, zone: str) -> Headroom:
     """What each scope of `load` (rows of `metric`) carries within `objective`: 'METRIC < 0.8', 'METRIC < 1.5x' or '1.5x'.
 

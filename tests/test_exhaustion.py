@@ -200,7 +200,7 @@ def test_intervals_of_the_planted_services_hold_the_true_dates() -> None:
 
 
 def test_the_result_says_what_it_rests_on() -> None:
-    sample = loads.sample(4, "small")
+    sample = loads.sample(2, "small")
     hits = sample.hits[sample.hits["scope"].isin(sample.hits["scope"].unique()[:4])].reset_index(drop=True)
     found: Exhaustion = exhaustion(
         hits, BERLIN, metric="hits", limits={"api-gateway": 1e9}, exclude=sample.unlike

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from resilience.analysis import calendar as business
 from resilience.analysis.impact import Impact, impact
 from resilience.errors import InputError
 
@@ -137,7 +138,8 @@ def test_what_is_no_count_cannot_be_summed() -> None:
 
 def test_the_planted_depth_of_simulated_incidents_lies_in_the_range() -> None:
     sample = loads.sample(2, "small")
-    found = impact(sample.hits, sample.incidents, BERLIN, metric="hits", exclude=sample.unlike).table
+    spans = business.unlike(sample.calendar, sample.incidents, kinds=("sale", "holiday")).spans
+    found = impact(sample.hits, sample.incidents, BERLIN, metric="hits", exclude=spans).table
     depth = {"SEV1": 0.65, "SEV2": 0.35, "SEV3": 0.12, "SEV4": 0.03}
     of = {i["incident_id"]: i for i in sample.true["incidents"]}
     found = found[found["verdict"] != "not measured"]

@@ -242,7 +242,7 @@ def impact(chosen: tuple[str, ...], metric: str | None, root: str | None, form: 
         raise InputError(f"There is no incident {', '.join(absent)}.", remedy="See `resilience times`.")
     wanted = incidents[incidents["incident_id"].isin(chosen)] if chosen else incidents
     found = analysis.impact(
-        rows, wanted, workspace_here().zone, metric=name, exclude=views.left_out(store).spans
+        rows, wanted, workspace_here().zone, metric=name, exclude=views.unusual(store).spans
     )
     short = [
         "incident_id", "scope", "expected", "lost", "lost_low", "lost_high", "lost_pct", "came_back", "verdict", "reason",
