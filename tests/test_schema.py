@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pandas as pd
@@ -82,3 +84,11 @@ def test_what_breaks_a_rule_is_still_named() -> None:
     with pytest.raises(InputError, match=r"incidents\.kind: 1 value\(s\) break .* row\(s\) 0: 'rumour'"):
         schema.frame("incidents", [{"incident_id": "a", "title": "t", "kind": "rumour", "detected_by": "monitor",
                                     "text": "", "simulated": False, "source": "s", "source_uri": "u"}])  # fmt: skip
+
+
+def test_columns_are_known_without_dask_and_whoever_wants_dask_still_has_it() -> None:
+    said = (
+        "import sys; from resilience import schema; schema.dtypes('incidents'); "
+        "assert 'dask.dataframe' not in sys.modules; import dask.dataframe"
+    )
+    subprocess.run([sys.executable, "-c", said], check=True, timeout=120)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -60,4 +63,18 @@ def dtypes(table: str) -> dict[str, Any]:
 @cache
 def columns(table: str) -> dict[str, Any]:
     """Column name -> pandera's column of `table`, in order. pandera makes them anew each time it is asked."""
-    return dict(TABLES[table][0].to_schema().columns)
+    with _pandas_only():
+        return dict(TABLES[table][0].to_schema().columns)
+
+
+@contextmanager
+def _pandas_only() -> Iterator[None]:
+    """Where dask is installed, pandera imports its data frames for a second to know their types; ours are of pandas."""
+    unasked = "dask.dataframe" not in sys.modules
+    if unasked:
+        sys.modules["dask.dataframe"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if unasked:
+            del sys.modules["dask.dataframe"]
