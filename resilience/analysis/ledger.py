@@ -303,7 +303,8 @@ def _text(table: pd.DataFrame, found: burdens.Burden, as_of: pd.Timestamp) -> st
     count = table["state"].value_counts()
     costly = table[table["state"] == STATES[0]]
     parts = [
-        f"{len(table)} cells as of {as_of:%Y-%m-%d}: {int(count.get(STATES[0], 0))} are costly and were never rehearsed"
+        f"Of {len(table):,} cells (a failure class at a service) as of {as_of:%Y-%m-%d}, "
+        f"{int(count.get(STATES[0], 0))} are costly and were never rehearsed"
     ]
     if len(costly):
         first = costly.iloc[0]

@@ -98,6 +98,9 @@ def matrix_html(book: Ledger, incidents: pd.DataFrame | None, base: str) -> str:
         "cell to see what it is based on; "
         "a dot is a cell that was never seen nor rehearsed."
     )
+    if count[STATES[-1]]:
+        expected = book.table.loc[book.table["state"] == STATES[-1], "n"].sum()
+        said += f" Not drawn: about {expected:.0f} incidents whose cause or service is not known."
     uris = {} if incidents is None else incidents.set_index("incident_id")["source_uri"].to_dict()
     evidence = "".join(_evidence(row, book, uris, base) for row in opened.itertuples())
     with_evidence = (rows["runs"] > 0) | (rows["n_incidents"] > 0)
