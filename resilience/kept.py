@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
-import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
+from .files import write_whole
 from .store import Store, content_hash
 
 _MOST = 32
@@ -34,15 +35,11 @@ def kept(
         return pd.read_parquet(path)
     rows = made()
     path.parent.mkdir(exist_ok=True)
-    part = path.with_name(
-        f"{path.name}.{os.getpid()}-{threading.get_ident()}.part"
-    )  # reports run side by side
-    rows.to_parquet(part)
-    rows = pd.read_parquet(part)
-    part.replace(path)
+    content = rows.to_parquet()
+    write_whole(path, content)  # reports run side by side
     for old in sorted(path.parent.glob(f"{name}-*.parquet"), key=_written)[:-_MOST]:
         old.unlink(missing_ok=True)
-    return rows
+    return pd.read_parquet(io.BytesIO(content))
 
 
 @cache

@@ -108,10 +108,9 @@ def traffic(store: Store, metric: str | None = None) -> tuple[str, float] | None
     return None if intervals.empty else (str(name), float(intervals.max()))
 
 
-def hourly(store: Store, metric: str) -> float:
-    """The interval, an hour at most, that `metric` is profiled at, seconds; an hour where it has none."""
-    usual = traffic(store, metric)
-    return usual[1] if usual else 3600.0
+def asked_for(store: Store, metric: str | None = None) -> tuple[str, float]:
+    """`traffic`; where there is nothing, the metric asked for (else requests) at an hour, which then is what is missed."""
+    return traffic(store, metric) or (metric or REQUESTS, 3600.0)
 
 
 def left_out(
@@ -152,10 +151,10 @@ def headroom(store: Store, load: pd.DataFrame, metric: str, objective: str, zone
 
 def critical(store: Store, load: pd.DataFrame, n: int = 12) -> list[str]:
     """The `n` services that matter most: by criticality where the graph states it, then by mean load."""
-    from .analysis.movement import service_of
+    from .analysis.movement import owner
 
     mean = load.groupby("scope")["value"].mean()
-    mean = mean.groupby([service_of(str(scope)) or str(scope) for scope in mean.index]).sum()
+    mean = mean.groupby([owner(str(scope)) for scope in mean.index]).sum()
     rank = table(store, "services").set_index("service")["criticality"]
     order = pd.DataFrame({"load": mean, "criticality": rank.reindex(mean.index)})
     order = order.sort_values(["criticality", "load"], ascending=[True, False], na_position="last")
@@ -460,5 +459,5 @@ def report_tables(notebook: str, parameters: Mapping[str, Any], store: Store) ->
         metric = str(parameters["metric"])
         response = carried.objective(str(parameters.get("objective", "1.5x")))[0] or LATENCY
         rows = table(store, "series", where={"metric": sorted({metric, response})})
-        tables["series"] = rows[rows["interval_s"] == hourly(store, metric)].reset_index(drop=True)
+        tables["series"] = rows[rows["interval_s"] == asked_for(store, metric)[1]].reset_index(drop=True)
     return tables

@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reconcile": BASE | {"sources", "store", "analysis"},
     "pipeline": BASE | {"sources", "store", "analysis", "workspace", "reconcile"},
     "files": set(),
-    "kept": BASE | {"store"},
+    "kept": BASE | {"files", "store"},
     "archive": BASE | {"files"},
     "clean": BASE | {"store"},
     "sync": BASE | {"sources", "store"},

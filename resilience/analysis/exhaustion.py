@@ -13,7 +13,7 @@ import pandas as pd
 from ..errors import InputError
 from . import trend
 from .grid import MONDAY_US, WEEK_US, Grid, Spans, read
-from .movement import service_of
+from .movement import owner, service_of
 
 DRAWS = 1000
 HORIZON_WEEKS = 52
@@ -134,7 +134,7 @@ def course(
     )  # fmt: skip
     growth, least, most = line.growth_pct
     text = (
-        f"The busiest hour of {service_of(scope) or scope}, each dot one of {line.n} ordinary weeks: {growth:+.0f} % a year "
+        f"The busiest hour of {owner(scope)}, each dot one of {line.n} ordinary weeks: {growth:+.0f} % a year "
         f"({least:+.0f} to {most:+.0f} %, 8 chances in 10)"
     )
     if np.isfinite(line.error_pct):

@@ -338,6 +338,11 @@ def service_of(scope: str) -> str | None:
     return None
 
 
+def owner(scope: str) -> str:
+    """Who is meant by a scope: its service, else the scope itself."""
+    return service_of(scope) or scope
+
+
 def _text(table: pd.DataFrame, windows: int, alpha: float) -> str:
     judged = int(table["moved"].notna().sum())
     yes = table[table["moved"].fillna(False).astype(bool)]

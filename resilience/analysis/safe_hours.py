@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..errors import InputError
 from .grid import SLOTS, hour_of_week
-from .movement import service_of
+from .movement import owner
 from .safe_windows import safe_windows
 
 
@@ -38,7 +38,7 @@ def safe_hours(
     **given: Any,
 ) -> SafeHours:
     """`safe_windows` for each of `targets` apart; the arguments are its own. Those it refuses say why."""
-    of = load["scope"].map({scope: service_of(scope) or scope for scope in load["scope"].unique()})
+    of = load["scope"].map({scope: owner(scope) for scope in load["scope"].unique()})
     rows, starts = [], []
     for target in targets:
         row: dict[str, Any] = {"target": target, "n": 0, "n_safe": 0}

@@ -57,7 +57,7 @@ def capacity(
     from .. import estate, views, workers
 
     store = store_at(root)
-    name, usual_s = views.traffic(store, metric) or (metric or views.REQUESTS, 3600)
+    name, usual_s = views.asked_for(store, metric)
     out = views.left_out(store)
     where = zone or workspace_here().zone
     with workers.executor(store, jobs, scheduler) as pool:
@@ -100,23 +100,20 @@ def windows(
 
     from .. import views
     from ..analysis import safe_windows as analysis
-    from ..analysis.movement import service_of
+    from ..analysis.movement import owner
 
     store = store_at(root)
-    usual = views.traffic(store, metric) or (metric or views.REQUESTS, 3600)
-    rows = views.series_at(store, usual[0], usual[1])
+    name, rows = _load(store, metric)
     start = rows["at"].max() if first is None else pd.Timestamp(moment_of(first))
     rows = rows[rows["at"] < start].reset_index(drop=True)
     out, zone = views.left_out(store, start), workspace_here().zone
-    mine = rows[rows["scope"].map(lambda scope: service_of(scope) or scope).isin(targets)].reset_index(
-        drop=True
-    )
-    learned = views.headroom(store, mine, usual[0], objective, zone)
+    mine = rows[rows["scope"].map(owner).isin(targets)].reset_index(drop=True)
+    learned = views.headroom(store, mine, name, objective, zone)
     found = analysis.safe_windows(
         rows,
         views.table(store, "calendar"),
         zone=zone,
-        metric=usual[0],
+        metric=name,
         targets=targets,
         minutes=minutes,
         between=(start, start + pd.Timedelta(days=days)),
@@ -254,7 +251,7 @@ def _load(store: Store, metric: str | None) -> tuple[str, pd.DataFrame]:
     """The metric that says how busy a scope is, and its rows."""
     from .. import views
 
-    name, interval = views.traffic(store, metric) or (metric or views.REQUESTS, 3600)
+    name, interval = views.asked_for(store, metric)
     return name, views.series_at(store, name, interval)
 
 

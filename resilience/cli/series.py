@@ -67,12 +67,12 @@ def dependencies(metric: str | None, zone: str | None, root: str | None, form: s
     from ..analysis import dependencies as analysis
 
     store = store_at(root)
-    usual = views.traffic(store, metric) or (metric or views.REQUESTS, 3600)
+    name, _ = views.asked_for(store, metric)
     found = analysis.candidates(
-        views.series_at(store, usual[0], 3600),
+        views.series_at(store, name, 3600),
         views.table(store, "service_edges"),
         views.incident_services(views.incidents(store, kind="real")),
-        metric=usual[0],
+        metric=name,
         zone=zone or workspace_here().zone,
     )
     show(

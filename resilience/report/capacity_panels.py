@@ -7,7 +7,7 @@ import pandas as pd
 from ..analysis import dependencies
 from ..analysis.capacity import Course, Exhaustion, Forecast, Headroom, Profile, SafeHours, WhatIf, impact
 from ..analysis.grid import Spans
-from ..analysis.movement import service_of
+from ..analysis.movement import owner
 from ..analysis.profile import DAYS
 from ..errors import InputError
 from .figures import capacity as figures
@@ -17,12 +17,8 @@ from .panels import Panel, Panels, bullets, count, publish, table
 _MOST = 15  # groups drawn in one figure; the table holds all
 
 
-def _name(scope: object) -> str:
-    return service_of(str(scope)) or str(scope)
-
-
 def _named(scopes: pd.Series) -> list[str]:
-    return [_name(scope) for scope in scopes]
+    return [owner(str(scope)) for scope in scopes]
 
 
 def _services(n: int) -> str:
@@ -46,7 +42,7 @@ def week(found: Profile, metric: str) -> Panel:
     scope, rows, about = _busiest(found)
     missing = "gaps not countable" if pd.isna(about["n_missing"]) else f"{int(about['n_missing']):,} missing"
     text = (
-        f"The week of {_name(scope)}, which has the highest mean of {metric}: brighter is more, the median of each local "
+        f"The week of {owner(scope)}, which has the highest mean of {metric}: brighter is more, the median of each local "
         f"hour over {int(about['n']):,} values ({missing}, {int(about['n_excluded']):,} left out). Its highest hour is "
         f"{about['peak_to_mean']:.1f} times its mean"
     )
@@ -71,7 +67,7 @@ def spread(found: Profile, unit: str) -> Panel:
     """Median, 10-90 % band and largest value per hour of the week of the busiest scope."""
     scope, rows, about = _busiest(found)
     text = (
-        f"How far single weeks stray from the median of {_name(scope)} ({int(about['n']):,} values): the band holds 80 % of "
+        f"How far single weeks stray from the median of {owner(scope)} ({int(about['n']):,} values): the band holds 80 % of "
         "them, the dotted line is the largest ever seen in that hour. Growth over the years is part of the spread."
     )
     columns = {

@@ -39,11 +39,6 @@ def cards_html(plan: Plan, queues: Mapping[str, Backlog] | None, zone: str) -> s
     """The chosen experiments as HTML cards."""
     made = []
     for number, row in enumerate(plan.chosen.itertuples(), 1):
-        what = (
-            f"{row.failure_class} at {row.service}"
-            if row.kind != EDGE
-            else f"Does {row.follower} depend on {row.service}?"
-        )
         queue = (queues or {}).get(row.service)
         pairs = [
             ("Fault", f"{row.fault.replace('-', ' ')}, on {row.environment}"), ("When", when(row, zone)),
@@ -52,7 +47,9 @@ def cards_html(plan: Plan, queues: Mapping[str, Backlog] | None, zone: str) -> s
             ("Chance that it holds", f"{row.hold_mean:.0%}, before anybody looks"),
             ("FMEA", f"RPN {row.rpn}, place {row.fmea_rank} (for comparison only)"),
         ]  # fmt: skip
-        made.append(f"<li><h3>{number}. {escape(what)}</h3><p>{escape(row.reason)}</p>{facts(pairs)}</li>")
+        made.append(
+            f"<li><h3>{number}. {escape(_asked(row))}</h3><p>{escape(row.reason)}</p>{facts(pairs)}</li>"
+        )
     return f'{finding(plan.text)}<ul class="lg-cards">{"".join(made)}</ul>'
 
 
@@ -86,14 +83,16 @@ def rejected(plan: Plan, first: int = 8, most: int = 25) -> Panel:
     return Panel("", body=f"{said}{_listed(shown[:first], 1)}{more}{where}")
 
 
+def _asked(row: Any) -> str:
+    """The cell, or the question whether there is a dependency."""
+    if row.kind == EDGE:
+        return f"Does {row.follower} depend on {row.service}?"
+    return f"{row.failure_class} at {row.service}"
+
+
 def _other(row: Any) -> str:
-    what = (
-        f"{row.failure_class} at {row.service}"
-        if row.kind != EDGE
-        else f"Does {row.follower} depend on {row.service}?"
-    )
     about = f"{row.state}; score {row.score:.1f}, RPN {row.rpn}"
-    return f"<li><strong>{escape(what)}</strong> ({escape(about)}): {escape(row.reason)}</li>"
+    return f"<li><strong>{escape(_asked(row))}</strong> ({escape(about)}): {escape(row.reason)}</li>"
 
 
 def _listed(items: Sequence[str], start: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,13 +31,7 @@ def band(table: pd.DataFrame, unit: str) -> go.Figure:
     rows = table.sort_values("hour_of_week")
     x = rows["hour_of_week"]
     figure = go.Figure()
-    figure.add_scatter(
-        x=x, y=rows["p90"], mode="lines", line={"width": 0}, showlegend=False, hoverinfo="skip"
-    )
-    figure.add_scatter(
-        x=x, y=rows["p10"], mode="lines", line={"width": 0}, fill="tonexty", fillcolor="rgba(0,114,178,.22)",
-        name="10-90 % of weeks", hoverinfo="skip",
-    )  # fmt: skip
+    _shade(figure, x, rows["p10"], rows["p90"], "10-90 % of weeks")
     figure.add_scatter(x=x, y=rows["p50"], mode="lines", line={"color": BLUE, "width": 2}, name="median")
     figure.add_scatter(
         x=x, y=rows["max"], mode="lines", line={"color": RED, "width": 1, "dash": "dot"}, name="largest seen"
@@ -104,13 +99,7 @@ def course(table: pd.DataFrame, limit: float, unit: str) -> go.Figure:
     """The busiest hour of each week, what is expected, and the limit. Columns: at, asked, expected, low, high."""
     at = table["at"].dt.strftime("%Y-%m-%d").tolist()
     figure = go.Figure()
-    figure.add_scatter(
-        x=at, y=table["high"], mode="lines", line={"width": 0}, showlegend=False, hoverinfo="skip"
-    )
-    figure.add_scatter(
-        x=at, y=table["low"], mode="lines", line={"width": 0}, fill="tonexty", fillcolor="rgba(0,114,178,.22)",
-        name="80 % of what is expected", hoverinfo="skip",
-    )  # fmt: skip
+    _shade(figure, at, table["low"], table["high"], "80 % of what is expected")
     figure.add_scatter(
         x=at, y=table["expected"], mode="lines", line={"color": BLUE, "width": 2}, name="expected"
     )
@@ -133,14 +122,8 @@ def ahead(table: pd.DataFrame, unit: str, zone: str) -> go.Figure:
     """The weeks ahead with both intervals. `table`: at, expected, low80, high80, low95, high95 of one scope."""
     at = table["at"].dt.tz_convert(zone).dt.strftime("%Y-%m-%dT%H:%M:%S").tolist()
     figure = go.Figure()
-    for share, colour in ((95, "rgba(0,114,178,.14)"), (80, "rgba(0,114,178,.28)")):
-        figure.add_scatter(
-            x=at, y=table[f"high{share}"], mode="lines", line={"width": 0}, showlegend=False, hoverinfo="skip"
-        )
-        figure.add_scatter(
-            x=at, y=table[f"low{share}"], mode="lines", line={"width": 0}, fill="tonexty", fillcolor=colour,
-            name=f"{share} %", hoverinfo="skip",
-        )  # fmt: skip
+    for share, opacity in ((95, 0.14), (80, 0.28)):
+        _shade(figure, at, table[f"low{share}"], table[f"high{share}"], f"{share} %", opacity)
     figure.add_scatter(
         x=at, y=table["expected"], mode="lines", line={"color": BLUE, "width": 1.5}, name="expected"
     )
@@ -195,3 +178,12 @@ def losses(table: pd.DataFrame, unit: str) -> go.Figure:
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(rangemode="tozero")
     return styled(figure, height=120 + 28 * len(table), x=f"{unit} lost (95 %)")
+
+
+def _shade(
+    figure: go.Figure, x: Sequence[Any], low: pd.Series, high: pd.Series, name: str, opacity: float = 0.22
+) -> None:
+    """Add the span between `low` and `high`, in the legend as `name`."""
+    edge = {"x": x, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    figure.add_scatter(y=high, showlegend=False, **edge)
+    figure.add_scatter(y=low, fill="tonexty", fillcolor=f"rgba(0,114,178,{opacity:g})", name=name, **edge)
