@@ -150,6 +150,10 @@ def test_a_queue_must_drain_in_time() -> None:
     quick = find(stopped=True, limits={"orders": 400.0}, entries=()).best
     assert quick["backlog"].iloc[0] == pytest.approx(100 / 3, rel=0.02)
     assert quick["drain_min"].max() <= 240
+    at_once = find(load(), stopped=True, limits={"orders": 4000.0}, entries=()).best
+    assert at_once["drain_min"].min() == pytest.approx(33.33 / 65, rel=0.01), (
+        "exact, though the series has hours"
+    )
 
 
 def test_targets_are_judged_together_and_must_have_a_series() -> None:

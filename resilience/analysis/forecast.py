@@ -145,7 +145,13 @@ def one(grid: Grid, zone: str, weeks: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         chosen = distance == k
         values[0, chosen] = middle[row[chosen], slot[chosen]]
         values[1:, chosen] = bounds[:, row[chosen], slot[chosen]]
-        tried.append((k, scores, None if len(scores) else "too few weeks to try it on the past"))
+        still = np.allclose(np.where(there, middle[: len(table)], np.nan)[k:], table[k:], equal_nan=True)
+        why = (
+            "it never strayed: nothing says how far it may"
+            if still
+            else "too few weeks to try it on the past"
+        )
+        tried.append((k, scores, None if len(scores) else why))
     if np.nanmin(table) >= 0:
         values = np.where(values < 0, 0.0, values)
     return _rows(grid.scope, ahead, distance, values), _tried(grid.scope, tried)
@@ -286,7 +292,7 @@ def _text(found: Series, table: pd.DataFrame, backtest: pd.DataFrame, weeks: int
     able = table["scope"].nunique()
     says = f"{found.metric}, {weeks} week{'s' * (weeks != 1)} ahead on {able} of {n} scope{'s' * (n != 1)}"
     if not done:
-        return says + ": the history is too short to try it on the past."
+        return says + f": {backtest['reason'].iloc[0]}."
     tried = backtest[backtest["n"] > 0]
     share = (
         np.average(tried["covered80"], weights=tried["n"]),
