@@ -47,7 +47,8 @@ CALLS = {
     "headroom --objective 0.8": ("limit", "used", "growth_pct"), "what-if --instances 3": ("peak", "used", "carries_times"),
     "what-if --limit a=100 --times 2": ("peak", "used", "carries_times", "over_min_per_week"),
     "forecast": ("expected", "low80", "high95", "gain_pct", "covered80"), "forecast --hours": ("expected", "low80"),
-    "windows --target a --all": ("room",), "windows --target a --stopped --limit a=1000 --all": ("room", "backlog", "drain_min"),
+    "windows --target a --all": ("room",),
+    "windows --target a --stopped --limit a=1000 --all": ("room", "backlog", "drain_min"),
     "impact": ("expected", "lost", "lost_low", "lost_high", "lost_pct", "came_back"),
     "onsets": ("onset_at", "strength", "late_min"), "onsets --monitors": ("saved_min",), "dependencies": ("correlation",),
     "roots 2020-02-03T10:00Z 2020-02-03T16:00Z --reference 2020-01-01T00:00Z 2020-02-01T00:00Z": ("onset_at",),
@@ -127,9 +128,7 @@ def test_every_command_answers_or_refuses(
             assert found.stderr.startswith("Error: ")
             continue
         answered += 1
-        rows = pd.DataFrame(
-            json.loads(found.stdout, parse_constant=lambda word: pytest.fail(f"{call}: {word}"))
-        )
+        rows = pd.DataFrame(json.loads(found.stdout, parse_constant=pytest.fail))
         if kind in NOTHING and len(rows):
             kept = rows[rows["scope"] == "service:a"] if "--limit" in call and "scope" in rows else rows
             assert kept[[c for c in unknown if c in kept]].isna().all(axis=None), (call, kept)

@@ -21,10 +21,11 @@ YEAR_US = 365.25 * baseline.DAY_US
 class Monitors:
     """One row per series that was recorded for eight weeks or more, the most useful first.
 
-    Columns: metric, scope, service, interval_s, years (of values), n_incidents (of the service, with a start and a detection;
-    those in which the series has a value), n_told (alert after the start and before the detection), saved_min (median
-    minutes by which it told those earlier, at the end of the interval that told), n_late (alert only after the detection),
-    n_silent, n_alerts, n_wolf (alerts outside every incident of the service), wolf_per_year. An alert that nobody wrote up may be a true one.
+    Columns: metric, scope, service, interval_s, years (of values), n_incidents (of the service, with a start and a
+    detection; those in which the series has a value), n_told (alert after the start and before the detection), saved_min
+    (median minutes by which it told those earlier, at the end of the interval that told), n_late (alert only after the
+    detection), n_silent, n_alerts, n_wolf (alerts outside every incident of the service), wolf_per_year. An alert that
+    nobody wrote up may be a true one.
     """
 
     table: pd.DataFrame
