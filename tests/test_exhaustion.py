@@ -86,7 +86,7 @@ def test_a_limit_that_was_only_seen_is_no_limit() -> None:
     found = exhaustion(series, BERLIN, metric="hits", limits={"a": 400.0}, at_least=["service:a"])
     assert found.table["state"].tolist() == ["beyond what was seen"]
     assert found.table[["since", "since_earliest"]].isna().all(axis=None)
-    assert "more than was ever seen to be carried" in found.text
+    assert "more than they were ever seen to carry" in found.text
     far = exhaustion(series, BERLIN, metric="hits", limits={"a": 4000.0}, at_least=["service:a"])
     assert far.table["state"].tolist() == ["not within the horizon"]
 
@@ -107,7 +107,7 @@ def test_the_first_to_run_out_stands_first() -> None:
     found = exhaustion(series, BERLIN, metric="hits", limits=limits)
     assert found.table["service"].tolist() == ["full", "soon", "late", "dark"]
     assert found.text.startswith(
-        "Of 4 scopes of hits, 1 need all that they carry in an ordinary week already, 1 may within"
+        "In the busiest hour of an ordinary week 1 of 4 services of hits already need all that they carry, 1 may within"
     )
     assert "Next: soon, between" in found.text
 
@@ -227,7 +227,7 @@ def test_the_result_says_what_it_rests_on() -> None:
     found: Exhaustion = exhaustion(
         hits, BERLIN, metric="hits", limits={"api-gateway": 1e9}, exclude=sample.unlike
     )
-    assert "In backtests 13 weeks ahead" in found.text
+    assert "Tried on the past, the load 13 weeks ahead" in found.text
     assert "if growth goes on as it did" in found.text
     assert found.table["n_weeks"].between(80, 105).all()
     again = exhaustion(hits, BERLIN, metric="hits", limits={"api-gateway": 1e9}, exclude=sample.unlike)

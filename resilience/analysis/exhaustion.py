@@ -13,7 +13,7 @@ import pandas as pd
 from ..errors import InputError
 from . import trend
 from .grid import MONDAY_US, WEEK_US, Grid, Spans, read
-from .movement import owner, service_of
+from .movement import how_many, owner, service_of
 
 DRAWS = 1000
 HORIZON_WEEKS = 52
@@ -210,16 +210,16 @@ def _day(week: float) -> pd.Timestamp:
 
 
 def _text(table: pd.DataFrame, metric: str, horizon: int) -> str:
-    counts = table["state"].value_counts()
+    counts, of = table["state"].value_counts(), how_many(table["scope"])
     over, soon, unseen, later, unknown = (int(counts.get(state, 0)) for state in _STATES)
     if unknown == len(table):
-        return f"Of none of {len(table)} scopes of {metric} is it known when it runs out: {table['reason'].iloc[0]}."
-    says = f"Of {len(table)} scopes of {metric}, {over} need all that they carry in an ordinary week already, {soon} may "
-    says += f"within {horizon} weeks"
+        return f"Of none of {of} of {metric} is it known when it runs out: {table['reason'].iloc[0]}."
+    says = f"In the busiest hour of an ordinary week {over} of {of} of {metric} already need all that they carry, "
+    says += f"{soon} may within {horizon} weeks"
     before = int((table["state"].eq(_STATES[1]) & table["since"].notna()).sum())
     says += f" ({before} of them were beyond it before, in another season)" if before else ""
     says += f", {later} will not"
-    says += f"; {unseen} will be asked for more than was ever seen to be carried" if unseen else ""
+    says += f"; {unseen} will be asked for more than they were ever seen to carry" if unseen else ""
     says += f"; of {unknown} it is not known" if unknown else ""
     first = table[table["state"] == "within the horizon"]
     if len(first):
@@ -231,7 +231,9 @@ def _text(table: pd.DataFrame, metric: str, horizon: int) -> str:
     tried = table["error_pct"].notna()
     if tried.any():
         ours, naive = (table.loc[tried, c].median() for c in ("error_pct", "naive_pct"))
-        says += f". In backtests {trend.AHEAD} weeks ahead the level was off by {ours:.1f} % in the median"
+        says += (
+            f". Tried on the past, the load {trend.AHEAD} weeks ahead was off by {ours:.1f} % in the median"
+        )
         says += f" (the same week a year before: {naive:.1f} %)"
     return says + ". This holds if growth goes on as it did; sales and holidays do not count."
 

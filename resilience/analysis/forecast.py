@@ -19,6 +19,7 @@ import pandas as pd
 
 from ..errors import InputError, RefusedError
 from .grid import MONDAY_US, WEEK_US, Grid, Series, Spans, local, read
+from .movement import how_many
 from .trend import folded
 
 MIN_WEEKS = 12
@@ -290,7 +291,8 @@ def _tried(scope: str, found: list[tuple[int, np.ndarray | None, str | None]]) -
 def _text(found: Series, table: pd.DataFrame, backtest: pd.DataFrame, weeks: int) -> str:
     n, done = len(found.grids), int(backtest.loc[backtest["weeks_ahead"] == 1, "n"].gt(0).sum())
     able = table["scope"].nunique()
-    says = f"{found.metric}, {weeks} week{'s' * (weeks != 1)} ahead on {able} of {n} scope{'s' * (n != 1)}"
+    says = f"{found.metric}, {weeks} week{'s' * (weeks != 1)} ahead"
+    says += f" on {able} of {how_many(g.scope for g in found.grids)}" if n > 1 or not able else ""
     if not done:
         return says + f": {backtest['reason'].iloc[0]}."
     tried = backtest[backtest["n"] > 0]
