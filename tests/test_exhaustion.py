@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,8 @@ from resilience.sample.world import FIRST
 
 from . import loads
 from .loads import BERLIN
+from .sizes import FULL
 
-FULL = bool(int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")))
 END = pd.Timestamp("2021-06-01", tz="UTC")
 
 

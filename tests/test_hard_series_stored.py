@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from pathlib import Path
 
@@ -15,7 +14,8 @@ from click.testing import CliRunner, Result
 from resilience.cli import main
 from resilience.views import LATENCY, REQUESTS
 
-FULL = bool(int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")))
+from .sizes import FULL, at_full_size
+
 N = 168 * 60
 AT = pd.date_range("2019-06-03", periods=N, freq="h", tz="UTC")
 INCIDENT = """# Checkout answers with errors
@@ -148,7 +148,7 @@ def test_what_never_changes_is_not_said_to(tmp_path: Path, monkeypatch: pytest.M
     assert run("dependencies").output.startswith("No candidate")
 
 
-@pytest.mark.skipif(not FULL, reason="RESILIENCE_ACCEPTANCE=1 renders the page of every kind")
+@at_full_size("a page of every kind")
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_page_is_made_or_says_why_not(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store(tmp_path, kind, "sum")

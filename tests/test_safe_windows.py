@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,9 @@ from resilience.sample.traffic import Clock
 from resilience.store import Store
 
 from . import loads
+from .sizes import FULL, SIZE
 
 BERLIN = "Europe/Berlin"
-FULL = bool(int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")))
 COLUMNS = ["kind", "title", "starts_at", "ends_at", "weekdays", "from_min", "until_min", "services"]
 FIRST = pd.Timestamp("2021-03-01", tz=BERLIN)
 NEXT = (pd.Timestamp("2021-05-10", tz=BERLIN), pd.Timestamp("2021-05-17", tz=BERLIN))
@@ -260,7 +259,7 @@ def held_out(
 @pytest.mark.parametrize("known", ["true", "learned", "not at all"])
 def test_recommended_windows_do_not_breach_when_the_fault_is_simulated(known: str) -> None:
     """At most 5 %, over services of every kind, those that are nearly full among them; and some are recommended at all."""
-    sample = loads.sample(2, "full" if FULL else "small")
+    sample = loads.sample(2, SIZE)
     names = [s.name for s in sample.world.services][:: 1 if FULL else 4]
     found = [held_out(sample, cut, name, known=known) for cut in CUTS for name in names]
     each, refused = (np.concatenate(part) for part in zip(*found, strict=True))
@@ -273,7 +272,7 @@ def test_recommended_windows_do_not_breach_when_the_fault_is_simulated(known: st
 
 
 def test_recommended_stops_of_consumers_drain() -> None:
-    sample = loads.sample(2, "full" if FULL else "small")
+    sample = loads.sample(2, SIZE)
     names = [s.name for s in sample.world.services if s.kind == "machine"][: 40 if FULL else 4]
     each = np.concatenate(
         [held_out(sample, cut, name, known="true", stopped=True)[0] for cut in CUTS for name in names]

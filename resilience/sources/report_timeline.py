@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from itertools import islice
 
 from . import report_clocks
@@ -111,24 +111,30 @@ def zones_of_all_times(document: Document) -> list[tuple[tzinfo, int]]:
 
 
 def read(
-    document: Document, zone: tzinfo | None, base: Base | None = None, order: Order | None = None
+    document: Document,
+    zone: tzinfo | None,
+    base: Base | None = None,
+    order: Order | None = None,
+    near: date | None = None,
 ) -> list[Event]:
     """Rows of every timeline section and of tables elsewhere whose header shows that they are one; else of the prose.
 
     `zone` is the file's. A nearer one goes first: the line's own, the column's, the heading's. A date is the
-    line's own, else that of the nearest row or heading above it, else `base`; `Event.date_from` says which.
+    line's own, else that of the nearest row or heading above it, else `base`; `Event.date_from` says which. A
+    date without a year that has no other near it takes that of `near`.
     """
     events: list[Event] = []
     named = {id(section): section for section in document.under(NAME)}
-    zone_here, days = zone, Days(base, order)
+    zone_here, days = zone, Days(base, order, near=near)
     outer = 0
     for i, section in enumerate(document.sections):
         inside = id(section) in named
         if inside:
             if NAME.search(section.name) and (not outer or section.level <= outer):
                 outer, zone_here = section.level, zone
-                clocks = beginnings(list(_lines_of(document.sections[i:])), zone)
-                days = Days(base, order, clocks=clocks, falls=falling(beginnings(_beginnings(section), zone)))
+                clocks = beginnings(list(_lines_of(document.sections, i)), zone)
+                falls = falling(beginnings(_beginnings(section), zone))
+                days = Days(base, order, clocks=clocks, falls=falls, near=near)
             zone_here = _one(report_clocks.zones_in(section.title)) or zone_here
             placed = days.place(section.title, zone_here)
             if placed.instant.clock and section.level > outer:
@@ -144,12 +150,13 @@ def read(
                 if is_timeline(part) or (inside and _time_column(part) is not None):
                     clocks = beginnings([plain(r.cells[0]) for r in part.rows if r.cells], zone)
                     falls = falling(clocks)
-                    within = days if inside and not falls else Days(base, order, clocks=clocks, falls=falls)
+                    alone = Days(base, order, clocks=clocks, falls=falls, near=near)
+                    within = days if inside and not falls else alone
                     events += _of_table(part, zone_here if inside else zone, within)
             elif inside:
                 _add(events, part, zone_here, days)
     if not any(event.stated for event in events):
-        events += islice(_told_in_prose(document, zone, Days(base, order), order), MAX_PROSE)
+        events += islice(_told_in_prose(document, zone, Days(base, order, near=near), order), MAX_PROSE)
     else:
         _mark(events)
     return events
@@ -197,12 +204,13 @@ def _beginnings(section: Section) -> list[str]:
     return [plain(part.text[:200]) for part in section.content if isinstance(part, Line)]
 
 
-def _lines_of(sections: list[Section]) -> Iterator[str]:
-    """Where the lines, rows and headings of a timeline begin, the first of `sections` and the deeper ones under it."""
-    for i, section in enumerate(sections):
-        if i and section.level <= sections[0].level:
+def _lines_of(sections: list[Section], first: int) -> Iterator[str]:
+    """Where the lines, rows and headings of a timeline begin: the section at `first` and the deeper ones under it."""
+    for i in range(first, len(sections)):
+        section = sections[i]
+        if i > first and section.level <= sections[first].level:
             return
-        yield from [plain(section.title[:200])] if i else []
+        yield from [plain(section.title[:200])] if i > first else []
         for part in section.content:
             if isinstance(part, Line):
                 yield plain(part.text[:200])
