@@ -16,13 +16,13 @@ import pandas as pd
 
 from .. import schema
 from ..errors import InputError
-from . import html_text, markdown_text, report_incident, report_pairs, report_split
+from . import foreign, html_text, markdown_text, report_incident, report_pairs, report_split
 from .problems import problem
 
 MAX_BYTES = 20_000_000
-MARKDOWN = (".md", ".markdown")
+MARKDOWN = (".md", ".markdown", ".txt")
 HTML = (".html", ".htm")
-ELSEWHERE = (".json", ".csv", ".yml", ".yaml", ".parquet")
+ELSEWHERE = (".json", ".csv", ".yml", ".yaml")
 """Formats of other readers: passed over in a folder without a word."""
 
 PLANNED = frozenset(
@@ -50,7 +50,7 @@ _NO_REPORT = {
         "authors",
         "index",
     ),
-    *("_index", "toc", "makefile", "dockerfile"),
+    *("_index", "toc", "makefile", "dockerfile", "requirements", "robots"),
 }
 # 'PM2022 - v1.2 upgrade failed' has no suffix, although there is a dot in it
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,9}$")
@@ -75,8 +75,8 @@ class Reports:
 def read(path: str | Path, *, base: str | Path | None = None) -> Reports:
     """Reports of one file or of a folder and its subfolders, in the order of their names.
 
-    Read are .md, .markdown, .html, .htm and files without a suffix. `source_uri` is the path from `base` where the file lies
-    under it, else from the folder above the one given. Every file yields an incident or a row of `problems`;
+    Read are .md, .markdown, .txt, .html, .htm and files without a suffix. `source_uri` is the path from `base` where the
+    file lies under it, else from the folder above the one given. Every file yields an incident or a row of `problems`;
     hidden files and formats of other readers are passed over. A file whose row has no `field` was refused whole.
     Raises InputError: no such path, or no file in it that could be a report.
     """
@@ -237,7 +237,7 @@ def _skipped(file: Path, stem: str) -> tuple[str, str] | None:
     """Message and remedy where the name alone says that this is no report to read."""
     suffix = file.name[len(stem) :].lower()
     if suffix and suffix not in MARKDOWN + HTML:
-        return f"Files with the suffix {suffix} are not read.", "Save it as Markdown (.md) if it is a report."
+        return f"Files with the suffix {suffix} are not read.", foreign.suffix_remedy(suffix)
     if stem.lower() in _NO_REPORT:
         return f"{_clean(file.name)} is by its name no incident report.", "Rename it if it is one."
     return None
