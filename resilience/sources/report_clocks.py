@@ -172,6 +172,16 @@ def starts_with_time(text: str) -> bool:
     return bool(read(text).stated)
 
 
+def day_with_clocks(sentence: str, order: Order | None = None) -> date | None:
+    """The one day of a sentence that holds clock times; None where it names another, or they fall as past midnight."""
+    head = sentence[:300]
+    clocks = [_time(match) for match in _CLOCK.finditer(head)]
+    rising = [clock for clock in clocks if clock]
+    day = day_in(head, order) if clocks and rising == sorted(rising) else None
+    others = {(_month(m), int(m["day"] or m["day2"])) for m in _YEARLESS.finditer(head)}
+    return day if day and others <= {(day.month, day.day)} else None
+
+
 def first_time_in(sentence: str) -> int | None:
     """Place of the only clock time in a sentence, or of the date right before it; None where there is none or two."""
     head = sentence[:1000]

@@ -15,6 +15,7 @@ from . import (
     report_days,
     report_durations,
     report_parts,
+    report_prose,
     report_quality,
     report_timeline,
     report_times,
@@ -84,7 +85,8 @@ def read(document: Document, text: str, uri: str, stem: str, *, whole: Document 
     )
     base = report_days.base(document, stated, stem, order)
     events = report_timeline.read(document, zone, base, order, near)
-    times = report_times.read(stated, events, zone, tell, base, order)
+    span = report_prose.span(document, zone, base, order, near)
+    times = report_times.read(stated, events, zone, tell, base, order, span)
     _doubtful_lines(events, tell)
     _doubtful_days(events, base, tell)
     if len(events) == report_timeline.MAX_PROSE:
