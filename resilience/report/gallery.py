@@ -11,7 +11,7 @@ from typing import Any
 from ..analysis.steady_state import VERDICTS
 from ..files import write_whole
 from .export import HTML
-from .gameday_panels import MARKS
+from .gameday_experiment import MARKS
 from .panels import led
 
 _GAMEDAYS = (
