@@ -80,8 +80,8 @@ _COMMANDS = {
         causes.causes, causes.label, times.times, times.compare, times.placebo, times.restated,
     ),
     "How much room is left, and when did it begin?": (
-        capacity.capacity, capacity.headroom, capacity.what_if, capacity.forecast, capacity.windows, capacity.impact,
-        series.onsets, series.dependencies, series.roots,
+        capacity.capacity, capacity.headroom, capacity.scalability, capacity.what_if, capacity.forecast, capacity.windows,
+        capacity.impact, series.onsets, series.dependencies, series.roots,
     ),
     "What did a GameDay show?": (gameday.gameday, reports.render, reports.verify),
     "What should we rehearse next?": (

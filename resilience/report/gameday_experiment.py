@@ -142,7 +142,7 @@ def _series_text(probes: pd.DataFrame, compact: bool) -> str:
     parts = []
     for words, rows in (
         ("Left its limits during the fault", shown[shown["within"].eq(False)]),
-        ("Stayed within", shown[shown["within"].eq(True)]),
+        ("Stayed within its limits", shown[shown["within"].eq(True)]),
         ("Cannot be told", shown[shown["within"].isna()]),
     ):
         if len(rows):
