@@ -23,6 +23,7 @@ from .sources import (
     datadog,
     dependency_verdicts,
     deployments,
+    foreign,
     gamedays,
     graph,
     labels,
@@ -98,6 +99,7 @@ def ingest(
     run.add_deployments(found["deployments"])
     run.add_calendars(found["calendar"], zone)
     run.skip(found["table"])
+    run.skip_unknown(found["unknown"])
     run.add_series(
         [*((f, a, "csv") for f, a in found["csv"]), *((f, a, "json") for f, a in found["json"])], mapping
     )
@@ -277,11 +279,21 @@ class _Run:
                 path.resolve().relative_to(anchor).as_posix(),
                 "skipped",
                 "No mapping file lies beside this CSV, so it was not read as series.",
-                "If it holds series, write a mapping file (docs/series-files.md).",
+                "If it holds series, write a mapping file (docs/series-files.md); if incidents, docs/sources.md says which "
+                "exports are read, and `resilience placebo FILE` asks it directly.",
             )
             for path, anchor in files
         ]
         self._problems.append(schema.frame("problems", rows))
+
+    def skip_unknown(self, files: Sequence[tuple[Path, Path]]) -> None:
+        """Files of a format that is read elsewhere, but not where they lie or not as they are named."""
+        for path, anchor in files:
+            uri = path.resolve().relative_to(anchor).as_posix()
+            what = f"Nothing is known that would read {path.name[:100]} here."
+            row = problem(uri, "skipped", what, foreign.suffix_remedy(path.suffix.lower()))
+            self._read.add(uri)
+            self._problems.append(schema.frame("problems", [row]))
 
     def add_labels(self, files: Sequence[tuple[Path, Path]]) -> None:
         for path, anchor in files:

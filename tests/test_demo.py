@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +14,8 @@ from resilience.cli import main
 from resilience.store import Store
 
 from . import jupyterlab
+from .sizes import SIZE, at_full_size
 
-SIZE = "full" if int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")) else "small"
 NOTEBOOKS = ("gameday", "failure_classes", "time_to_restore", "capacity", "next_experiments")
 
 
@@ -108,7 +107,7 @@ def test_every_notebook_runs_as_it_stands(demo: Path) -> None:
         done = papermill.execute_notebook(
             str(path),
             None,
-            engine_name=engine.NAME,
+            engine_name=engine.register(),
             kernel_name="python3",
             progress_bar=False,
             resources=there,
@@ -130,9 +129,7 @@ def test_every_notebook_runs_cold(demo: Path) -> None:
 
 @pytest.mark.acceptance
 @pytest.mark.browser
-@pytest.mark.skipif(
-    SIZE != "full", reason="a JupyterLab server and a browser: RESILIENCE_ACCEPTANCE=1 runs it"
-)
+@at_full_size("a JupyterLab server and a browser")
 @pytest.mark.parametrize("kernel", ["", "Python 3 (resilience, warm)"], ids=["ordinary", "warm"])
 def test_run_all_in_jupyterlab_ends_idle_with_every_plot(demo: Path, tmp_path: Path, kernel: str) -> None:
     """In a real server and browser; the plots are as many as the page of the same notebook has."""

@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..errors import InputError, RefusedError
 from .grid import DAY_US, MONDAY_US, WEEK_US, Grid, Series, Spans, local, read
-from .movement import service_of
+from .movement import how_many, service_of
 from .selection import row_quantiles
 from .trend import folded
 
@@ -250,8 +250,8 @@ def _text(
         else f"at most {times:g} times its usual"
     )
     says = f"Objective: {answers.metric} {goal}, within the last {weeks} weeks. "
-    says += f"Of {len(table)} scopes, load broke it on {int(seen.sum())}, where the limit is known; "
-    says += f"{least} carried all that was asked of them: at least the observed peak"
+    says += f"Load broke it on {int(seen.sum())} of {how_many(table['scope'])}, whose limit is known; {least} carried all "
+    says += "that was asked of them, so that they carry at least the observed peak"
     says += f"; of {unknown} nothing can be said" if unknown else ""
     if answers.rollup == "avg":
         says += f". {answers.metric} is averaged over {answers.step_us / 6e7:g} min: it breaks for moments at less"

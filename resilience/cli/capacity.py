@@ -106,6 +106,11 @@ def windows(
     name, rows = _load(store, metric)
     start = rows["at"].max() if first is None else pd.Timestamp(moment_of(first))
     rows = rows[rows["at"] < start].reset_index(drop=True)
+    if rows.empty:
+        raise InputError(
+            f"{name} has no value before {start:%Y-%m-%d %H:%M} UTC, so nothing says what to expect.",
+            remedy="Give a later --from, or ingest a longer series.",
+        )
     out, zone = views.left_out(store, start), workspace_here().zone
     mine = rows[rows["scope"].map(owner).isin(targets)].reset_index(drop=True)
     learned = views.headroom(store, mine, name, objective, zone)

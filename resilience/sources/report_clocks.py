@@ -40,9 +40,10 @@ _DATE = re.compile(
 )
 _YEARLESS = re.compile(
     rf"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{{0,6}}\.?,?\s{{1,3}})?(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\.?\s{{1,3}}"
-    rf"(?:of\s{{1,3}})?(?P<month>{_MONTH})|(?P<month2>{_MONTH})\s{{1,3}}(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?)(?![\w:])",
+    rf"(?:of\s{{1,3}})?(?P<month>{_MONTH})|(?P<month2>{_MONTH})\s{{1,3}}(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?)(?!\w|:\d)",
     re.IGNORECASE,
 )
+_MONTH_YEAR = re.compile(rf"(?<![\w.])({_MONTH}),?\s{{1,3}}((?:19|20)\d\d)(?!\d)", re.IGNORECASE)
 _NUMBERS = re.compile(r"(?<![\d/-])(\d{1,2})([/-])(\d{1,2})\2(\d{4})(?![\d/-])")
 _TO = re.compile(r"(?:\b(?:to|until|till|through|and)|[-–—])\s{0,3}\Z")
 # 14:05, 14:05:59.1, 2:05 PM, 2pm; 1405 only before a zone
@@ -59,7 +60,11 @@ _PARTIAL = re.compile(
 _APPROXIMATE = re.compile(
     r"(?:~|≈|(?:ca\.?|circa|around|about|approx\.?|approximately|at)\s)\s{0,3}", re.IGNORECASE
 )
-_JOIN = re.compile(r"\s{0,5}(?:T(?=\d)|,\s{0,3}|[-–—]\s{1,3}|(?:at|kl\.?)\s{1,3})?")
+_JOIN = re.compile(
+    r"\s{0,5}(?:T(?=\d)|[-–—]\s{1,3}|,?\s{0,3}"
+    r"(?:(?:at|beginning|starting|around|about|approximately|approx\.|kl\.?|um|gegen|à|vers|a las|sobre las)\s{1,3}){0,3}"
+    r"~?)?"
+)
 _RANGE = re.compile(r"\s{0,3}~?\s{0,3}(?:-|–|—|to\b|until\b)\s{0,3}")
 _DATE_AFTER = re.compile(r"(?:,?\s{1,3}on|,|(?=\s{1,3}\())\s{1,3}\(?")
 _MINUS = re.compile(r"-\d\d:?\d\d(?!\d|:\d)")
@@ -138,6 +143,30 @@ def order_in(text: str) -> Order | None:
     return Order(*proofs.popitem()) if len(proofs) == 1 else None
 
 
+def month_in(text: str) -> date | None:
+    """The middle of the one month with its year that `text` names, as 'June 2023' does; None where it names none or two."""
+    found = {
+        date(int(match[2]), _MONTHS.index(match[1][:3].lower()) // 4 + 1, 15)
+        for match in _MONTH_YEAR.finditer(text[:1000])
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def is_yearless(text: str) -> bool:
+    """True where `text` is a day and month on their own, such as 'Tuesday, September 14 (UTC)'."""
+    found = _YEARLESS.match(text.strip()[:60])
+    return (
+        found is not None
+        and re.fullmatch(r"[\s.:]*(?:\([^()]{0,20}\))?[\s.:]*", text.strip()[found.end() :]) is not None
+    )
+
+
+def yearless(text: str, near: date) -> date | None:
+    """Of the day and month at the start of `text`, the date nearest to `near`."""
+    found = _YEARLESS.match(text.strip()[:60])
+    return _nearest(found, near) if found else None
+
+
 def starts_with_time(text: str) -> bool:
     """True where `text` starts with a date or clock time, known or partly unknown."""
     return bool(read(text).stated)
@@ -157,11 +186,17 @@ def first_time_in(sentence: str) -> int | None:
 
 
 def read(
-    text: str, *, day: date | None = None, within: tzinfo | None = None, order: Order | None = None
+    text: str,
+    *,
+    day: date | None = None,
+    within: tzinfo | None = None,
+    order: Order | None = None,
+    near: date | None = None,
 ) -> Instant:
     """The instant at the start of plain `text`; `day` and `within` (a zone) hold where it states none itself.
 
-    `order` is the file's, for dates such as 03/04/2021. A date without a year is the one nearest to `day`.
+    `order` is the file's, for dates such as 03/04/2021. A date without a year is the one nearest to `day`, else to
+    `near`, the middle of a month: it must lie in that month or touch it.
     Of a range, the start is read. A local time that its zone skips or repeats names no instant.
     """
     head = text[:200]
@@ -171,7 +206,7 @@ def read(
     short = None if date_match else _YEARLESS.match(head, at)
     if short and _CLOCK.match(head, _after(_JOIN, head, short.end())):
         at = _after(_JOIN, head, short.end())
-        written, day = _nearest(short, day) if day else None, None
+        written, day = _yearless(short, day, near), None
         note = "year taken from the date nearest by" if written else None
     if date_match:
         written, why = _day(date_match, order)
@@ -201,6 +236,9 @@ def read(
         if date_match:  # 07:05 UTC on 25 January 2023
             (written, why), at = _day(date_match, order), date_match.end()
             at += after[0][-1:] == "(" and head[at : at + 1] == ")"
+        elif (day or near) and "on" in after[0] and (short := _YEARLESS.match(head, after.end())):
+            written, day, at = _yearless(short, day, near), None, short.end()
+            note = "year taken from the date nearest by" if written else None
     stated, rest = head[:at].strip(), text[_after(_SEPARATOR, text, at) :].strip()
     on = written if date_match else written or day
     where = own or within
@@ -291,6 +329,13 @@ def _day(match: re.Match[str], order: Order | None = None) -> tuple[date | None,
     if found is None:
         return None, "it is not in the calendar"
     return (found, None) if found.year in YEARS else (None, f"the year {found.year} cannot be right")
+
+
+def _yearless(match: re.Match[str], day: date | None, near: date | None) -> date | None:
+    if day or near is None:
+        return _nearest(match, day) if day else None
+    found = _nearest(match, near)
+    return found if found and abs(found - near) <= timedelta(days=45) else None
 
 
 def _nearest(match: re.Match[str], near: date) -> date | None:
