@@ -143,7 +143,8 @@ def _scopes(service: str) -> dict[str, list[str]]:
 
 def _traffic(store: Store, found: Evidence, usual: tuple[str, float], service: str) -> pd.DataFrame:
     """Points of a service's `usual` metric and interval until `found` was known."""
-    rows = views.table(store, "series", where={"metric": [usual[0]]} | _scopes(service))
+    asked = {"metric": [usual[0]]} | _scopes(service)
+    rows = store.once(f"{usual[0]} {service}", lambda: views.table(store, "series", where=asked))
     return rows[(rows["interval_s"] == usual[1]) & (rows["at"] < found.as_of)]
 
 

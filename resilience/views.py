@@ -202,7 +202,7 @@ def onsets(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
     def made() -> pd.DataFrame:
         from .analysis import anchors
 
-        return anchors.of_incidents(rows, services, _recorded(store, _fine(points.inventory(store)))).table
+        return anchors.of_incidents(rows, services, read_series(store, _fine(points.inventory(store)))).table
 
     return kept(store, "onsets", parts, made)
 
@@ -217,7 +217,7 @@ def _anchoring(store: Store) -> pd.DataFrame:
     return table(store, "series", where={"metric": list(fine)}) if len(fine) else schema.frame("series")
 
 
-def _recorded(store: Store, known: pd.DataFrame) -> movement.Recorded:
+def read_series(store: Store, known: pd.DataFrame) -> movement.Recorded:
     """Points of the series of `known`, rows of `points.inventory`, as analyses of single series take them."""
     if known.empty:
         return []
@@ -268,7 +268,7 @@ def recorded(store: Store, services: Iterable[str] | None = None) -> movement.Re
     of = {scope: movement.service_of(scope) for scope in known["scope"].unique()}
     wanted = None if services is None else set(services)
     named = {scope for scope, name in of.items() if name and (wanted is None or name in wanted)}
-    found = _recorded(store, known[known["scope"].isin(named)])
+    found = read_series(store, known[known["scope"].isin(named)])
     if not found:
         raise InputError(
             "No series in the store names a service in its scope.",
@@ -383,7 +383,8 @@ def surprise_edges(store: Store) -> pd.DataFrame:
     """What moved in an experiment of any GameDay although nobody had declared that it depends on a target.
 
     One row per experiment, target and service, as `blast_radius.surprise_edges`, with `gameday_id` first. It takes seconds
-    per GameDay, so the answer is kept beside a store on disk, under a name made from all it depends on.
+    per GameDay, so the answer is kept beside a store on disk, under a name made from all it depends on: of the series, the
+    files that may hold that day.
     """
     days = table(store, "gamedays").sort_values(["held_on", "gameday_id"])["gameday_id"]
     edges = table(store, "service_edges")
@@ -398,13 +399,21 @@ def _surprises(store: Store, day: str, edges: pd.DataFrame, real: pd.DataFrame) 
     ran, targets = (
         table(store, name, where={"gameday_id": [day]}) for name in ("experiments", "experiment_targets")
     )
-    near = services_around(store, ran)
 
     def made() -> pd.DataFrame:
-        found = blast_radius.radius(ran, targets, reach.reach(ran, near, real), edges)
+        found = blast_radius.radius(ran, targets, reach.reach(ran, services_around(store, ran), real), edges)
         return blast_radius.surprise_edges(found, targets).assign(gameday_id=day)
 
-    return kept(store, "surprises", [ran, targets, near, edges, real], made)
+    return kept(store, "surprises", [ran, targets, edges, real, *around_day(store, ran)], made)
+
+
+def around_day(store: Store, ran: pd.DataFrame) -> list[str]:
+    """What an answer about one GameDay depends on in the series: the files that may hold its hours, and corrections."""
+    span = _span(ran)
+    if span is None:
+        return []
+    names = store.holding("series", (span[0] - reach.AROUND, span[1] + reach.AROUND))
+    return [*names, f"corrections {store.version('corrections')}"]
 
 
 def classes(store: Store) -> pd.DataFrame:
