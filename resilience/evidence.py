@@ -14,15 +14,13 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from . import points, schema, views
+from . import schema, views
 from .analysis import (
     attribution,
     backtest,
-    comovement,
     dependencies,
     gameday,
     ledger,
-    movement,
     plan,
     rehearsals,
     service_graph,
@@ -140,7 +138,7 @@ def services(store: Store) -> frozenset[str]:
     """Every service that an incident, a GameDay, a graph or a series of the store names."""
     graph, declared = _graph(store, schema.frame("dependency_verdicts"))
     incidents = views.incidents(store, kind="real")["services"].dropna()
-    scopes = _service(store.count("series", ("scope",))["scope"]).dropna()
+    scopes = views.production_services(store.count("series", ("scope",))["scope"]).dropna()
     listed = {name for names in incidents for name in names.split(", ")}
     targets = store.load("experiment_targets")["service"]
     return frozenset({*listed, *targets, *declared["service"], *graph["caller"], *graph["callee"], *scopes})
@@ -192,13 +190,6 @@ def _graph(store: Store, verdicts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataF
     return calls, views.table(store, "services")
 
 
-def _service(scope: pd.Series) -> pd.Series:
-    """The service of a production scope; null for other scopes."""
-    codes, names = pd.factorize(scope)  # millions of rows hold some hundred scopes
-    found = pd.Series(names, dtype="str").str.extract(r"^(?:env:prod[a-z]*,)?service:([^,]+)$", expand=False)
-    return pd.Series(found.reindex(codes).to_numpy(), index=scope.index, dtype="str")
-
-
 def _traffic(store: Store, moment: pd.Timestamp) -> pd.DataFrame:
     """Per service: mean and busy-hour requests per second over the last weeks of its series before
     `moment`, and its last point."""
@@ -224,7 +215,7 @@ def _lately(store: Store, moment: pd.Timestamp) -> pd.DataFrame:
         if known.empty:
             return empty
         end = known["at"].max() + pd.Timedelta(seconds=usual[1])
-    rows = rows.assign(service=_service(rows["scope"]), rate=rows["value"] / usual[1])
+    rows = rows.assign(service=views.production_services(rows["scope"]), rate=rows["value"] / usual[1])
     if rows["rollup"].iloc[0] not in ("sum", "count"):
         rows["rate"] = rows["value"]
     grouped = rows.dropna(subset=["service", "rate"]).groupby("service")
@@ -339,7 +330,9 @@ def _hidden(store: Store, known: pd.DataFrame, last: pd.Timestamp, zone: str) ->
 
     def make() -> pd.DataFrame:
         try:
-            return dependencies.together(_hours(store, usual, until), edges, metric=usual[0], zone=zone)[1]
+            return dependencies.together(
+                views.hourly(store, usual, until), edges, metric=usual[0], zone=zone
+            )[1]
         except InputError:  # too few services or weeks: nothing can be found, and nothing is claimed
             return pd.DataFrame(columns=dependencies.COLUMNS)
 
@@ -347,18 +340,3 @@ def _hidden(store: Store, known: pd.DataFrame, last: pd.Timestamp, zone: str) ->
     moving = kept(store, "moving", [*read, f"{usual} {until} {zone}"], make)
     found = dependencies.combined(moving, edges, named[["incident_id", "service"]])
     return found[["service", "follower", "evidence"]].assign(origin="series or incidents")
-
-
-def _hours(store: Store, usual: tuple[str, float], until: pd.Timestamp) -> dict[str, comovement.Hourly]:
-    """Points of the `usual` metric of every production service before `until`; empty where they are not hourly."""
-    known = points.inventory(store, *usual)
-    known = known[_service(known["scope"]).notna()] if usual[1] == 3600 else known.iloc[:0]
-    rollups = known.groupby("scope")["rollup"].min()  # the one that is read
-    found = {}
-    for (metric, scope), (at, value, interval) in views.read_series(store, known):
-        before = at < until.value // 1000
-        if metric == usual[0] and interval == 3_600_000_000 and before.any() and scope in rollups:
-            found[str(movement.service_of(scope))] = comovement.Hourly(
-                at[before], value[before], str(rollups[scope])
-            )
-    return found

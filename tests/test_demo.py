@@ -108,7 +108,7 @@ def test_every_notebook_runs_as_it_stands(demo: Path) -> None:
         done = papermill.execute_notebook(
             str(path),
             None,
-            engine_name=engine.NAME,
+            engine_name=engine.register(),
             kernel_name="python3",
             progress_bar=False,
             resources=there,

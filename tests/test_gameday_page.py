@@ -12,14 +12,17 @@ import pytest
 from resilience import schema
 from resilience.analysis import (
     blast_radius,
+    claims,
     detection,
     gameday,
     outcomes,
     reach,
+    recording,
     rehearsal,
     rehearsed_cells,
     roles,
 )
+from resilience.report import time_panels
 
 from .worlds import START, minutes
 from .worlds import gameday as world
@@ -189,6 +192,27 @@ def test_time_to_detect_is_claimed_only_from_what_the_series_show(
     assert said["state"] == state
     assert says in said["why"]
     assert day.numbers()["detection"]["verdict"] == found.verdict
+
+
+def test_who_had_an_incident_on_the_day_itself_had_not_learnt_from_it() -> None:
+    """The GameDay's page and the one about times split the years at one moment: when the day after begins."""
+    held_on = START.normalize()
+    incidents, _ = noticed(20, 10)
+    to_its_evening = held_on + pd.Timedelta(hours=20) - incidents["started_at"].iloc[59]  # of the 60th of 120
+    incidents[["started_at", "detected_at"]] += to_its_evening
+    found = detection.around(
+        incidents, incidents[["incident_id"]].assign(onset_at=incidents["started_at"]), held_on
+    )
+    assert "60 before, 60 after" in found.short
+    made = world()
+    classed = incidents.assign(failure_class="capacity", services="a")
+    cells = rehearsed_cells.changes(made["experiments"], made["experiment_targets"], classed, held_on)
+    assert "60 in the" in cells.text.split("after")[0]
+    split = time_panels.day("", made["gamedays"])
+    assert [len(side) for side in claims.split(incidents, split)[:2]] == [60, 60]
+    stated = pd.DataFrame({"incident_id": incidents["incident_id"], "component": "cause", "present": True})
+    around = recording.around(incidents, stated, made["gamedays"], days=400).iloc[0]
+    assert (around["n_before"], around["n_after"]) == (60, 60)
 
 
 def test_eleven_outcomes_and_no_claim_without_a_record() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -237,3 +238,56 @@ def test_the_checker_catches(module: str, source: str, complaint: str) -> None:
 )
 def test_the_checker_lets_pass(module: str, source: str) -> None:
     assert violations(module, source) == []
+
+
+def needed_first(module: str, source: str, known: Collection[str]) -> set[str]:
+    """Those of `known` that must be whole before the top of `module` is; its own packages are not, as they are under way."""
+    found = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = [*module.split(".")[: -node.level], *(node.module or "").split(".")]
+            names = [[*filter(None, base), alias.name] for alias in node.names]
+            found |= {".".join(parts[:i]) for parts in names for i in range(1, len(parts) + 1)}
+    parts = module.split(".")
+    under_way = {".".join([*parts[:i], "__init__"]) for i in range(len(parts))}
+    return {name for name in known if name.removesuffix(".__init__") in found} - under_way
+
+
+def circle(sources: Mapping[str, str]) -> set[str]:
+    """Modules that cannot be imported before others that cannot be imported before them."""
+    needs = {module: needed_first(module, source, sources) for module, source in sources.items()}
+    settled: set[str] = set()
+    while ready := {module for module, of in needs.items() if module not in settled and of <= settled}:
+        settled |= ready
+    return needs.keys() - settled
+
+
+def test_whichever_module_is_imported_first_finds_the_others_whole() -> None:
+    assert circle({module: path.read_text(encoding="utf-8") for module, path in modules().items()}) == set()
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        {"a": "from . import b", "b": "from .a import name"},
+        {
+            "a": "from .rooms.one import name",
+            "rooms.__init__": "from .one import name",
+            "rooms.one": "from ..a import x",
+        },
+        {"rooms.__init__": "", "rooms.one": "from .two import x", "rooms.two": "from . import one"},
+    ],
+)
+def test_a_circle_is_found(sources: dict[str, str]) -> None:
+    assert circle(sources)
+
+
+def test_what_is_imported_when_it_is_used_makes_no_circle() -> None:
+    late = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .a import A\ndef f():\n    from .a import g"
+    assert circle({"a": "from .b import f", "b": late}) == set()
+
+
+def test_papermill_can_be_imported_after_the_engine_that_it_asks_for() -> None:
+    """It imports its engines while it is itself half imported."""
+    command = "from resilience.report import engine; engine.register()"
+    subprocess.run([sys.executable, "-c", command], check=True)

@@ -64,7 +64,9 @@ def test_components_around_a_gameday() -> None:
     assert row["share_before"] == pytest.approx(0.2, abs=0.08)
     assert row["share_after"] == pytest.approx(0.7, abs=0.08)
     assert 0 < row["low"] < 0.5 < row["high"]
-    few = recording.around(rows, quality(rows, 0.2, 0.7), days.assign(held_on=FIRST)).iloc[0]
+    few = recording.around(
+        rows, quality(rows, 0.2, 0.7), days.assign(held_on=FIRST - pd.Timedelta(days=1))
+    ).iloc[0]
     assert few["n_before"] == 0
     assert np.isnan(few["low"])
 

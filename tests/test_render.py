@@ -221,6 +221,7 @@ def test_a_failing_notebook_leaves_the_last_report_and_says_so(
     own.write_text(json.dumps(broken), encoding="utf-8")
     dead = render.render(gameday_job(space), Store(space.store), space)
     assert (dead.state, "kernel died" in dead.error) == ("failed", True)
+    assert b"What we tried" in (space.reports / "day" / "failure.html").read_bytes()  # the cells that ran
     broken["cells"][-1]["source"] = ["raise ValueError('<b>planted</b>')"]
     own.write_text(json.dumps(broken), encoding="utf-8")
     done = render.render(gameday_job(space), Store(space.store), space)

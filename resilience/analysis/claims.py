@@ -54,6 +54,14 @@ def split(incidents: pd.DataFrame, at: pd.Timestamp) -> tuple[pd.DataFrame, pd.D
     return incidents[began < at], incidents[began >= at], int(began.isna().sum())
 
 
+def after(held_on: pd.Timestamp) -> pd.Timestamp:
+    """Where a GameDay splits time: the day after it (UTC) is the first of the later period.
+
+    Who had an incident on the day itself had not learnt from it yet.
+    """
+    return held_on + pd.Timedelta(days=1)
+
+
 def compare(
     before: pd.DataFrame,
     after: pd.DataFrame,

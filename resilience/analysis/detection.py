@@ -21,14 +21,14 @@ class Detection(NamedTuple):
 
 
 def around(incidents: pd.DataFrame, onsets: pd.DataFrame, held_on: pd.Timestamp) -> Detection | None:
-    """Time to detect of real incidents begun before `held_on` (UTC) against those begun on it or later; None without any.
+    """Time to detect of real incidents begun up to the day `held_on` (UTC) against later ones; None without any.
 
     `incidents`: rows of that table, linked ones once; `onsets`: when their series first moved (`anchors.of_incidents`).
     What people wrote down as the start is not compared: they may have learnt to write it down earlier.
     """
     if incidents.empty:
         return None
-    before, after, _ = claims.split(incidents, held_on)
+    before, after, _ = claims.split(incidents, claims.after(held_on))
     found = claims.compare(before, after, CLOCK, onsets=onsets)
     better = found.verdict == claims.SUPPORTED and found.effect < 1
     if found.verdict == claims.NOT_MEASURABLE:

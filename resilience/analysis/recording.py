@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from . import intervals, reporting
+from . import claims, intervals, reporting
 from .clocks import MIN_N
 
 AROUND_DAYS = 61.0  # two months either side of a GameDay
@@ -47,7 +47,7 @@ def components(incidents: pd.DataFrame, quality: pd.DataFrame) -> pd.DataFrame:
 def around(
     incidents: pd.DataFrame, quality: pd.DataFrame, gamedays: pd.DataFrame, days: float = AROUND_DAYS
 ) -> pd.DataFrame:
-    """Share of reports that state each component in the `days` before and after each GameDay, side by side.
+    """Share of reports that state each component in the `days` either side of the end of each GameDay (`claims.after`).
 
     Columns: gameday_id, component, n_before, share_before, n_after, share_after, low, high: the difference of shares
     (after - before) with its 95 % interval, null under ten reports on either side.
@@ -55,11 +55,9 @@ def around(
     began = reporting.begun(incidents)
     rows = []
     for day in gamedays.sort_values("held_on").itertuples():
-        away = (began - day.held_on).dt.total_seconds() / 86_400
+        away = (began - claims.after(day.held_on)).dt.total_seconds() / 86_400
         side = pd.Series(
-            np.select(
-                [(away < 0) & (away >= -days), (away >= 1) & (away < 1 + days)], ["before", "after"], ""
-            )
+            np.select([(away < 0) & (away >= -days), (away >= 0) & (away < days)], ["before", "after"], "")
         )
         near = pd.DataFrame({"incident_id": incidents["incident_id"].to_numpy(), "side": side})
         found = _shares(quality.merge(near[near["side"] != ""], on="incident_id"), ["component", "side"])

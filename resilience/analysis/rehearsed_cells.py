@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import scipy
 
-from . import intervals
+from . import claims, intervals
 from .taxonomy import UNKNOWN
 
 LEVEL = 0.05
@@ -41,7 +41,7 @@ class Changes:
 def changes(
     experiments: pd.DataFrame, targets: pd.DataFrame, incidents: pd.DataFrame, held_on: pd.Timestamp
 ) -> Changes:
-    """Cells that the experiments which ran touch, before and after `held_on` (UTC).
+    """Cells that the experiments which ran touch, up to the day `held_on` (UTC) and after it (`claims.after`).
 
     `incidents`: one row per real incident with started_at or detected_at, services (joined by ', ') and
     failure_class. Both sides reach as far as the archive does. Rates: Garwood; tests: the exact conditional test of
@@ -67,19 +67,20 @@ def changes(
         return Changes(
             _empty(), "No real incident with a time is in the store: not measurable.", "not measurable"
         )
+    split = claims.after(held_on)
     days = (
-        max((held_on - known["at"].min()) / pd.Timedelta(days=1), 0.0),
-        max((known["at"].max() - held_on) / pd.Timedelta(days=1), 0.0),
+        max((split - known["at"].min()) / pd.Timedelta(days=1), 0.0),
+        max((known["at"].max() - split) / pd.Timedelta(days=1), 0.0),
     )
     each = known[["incident_id", "at", "failure_class"]].assign(service=known["services"].str.split(", "))
     each = each.explode("service").drop_duplicates(["incident_id", "service"])
-    rows = [_cell(cell, each, held_on, days) for cell in cells.itertuples()]
+    rows = [_cell(cell, each, split, days) for cell in cells.itertuples()]
     _verdicts(rows, days)
     table = pd.DataFrame(rows)[COLUMNS]
     pairs = set(zip(cells["failure_class"], cells["service"], strict=True))
     hit = each[[pair in pairs for pair in zip(each["failure_class"], each["service"], strict=True)]]
     hit = hit.drop_duplicates("incident_id")
-    counts = int((hit["at"] < held_on).sum()), int((hit["at"] >= held_on).sum())
+    counts = int((hit["at"] < split).sum()), int((hit["at"] >= split).sum())
     verdict = _verdict(counts, days, LEVEL)
     return Changes(table, _text(len(table), counts, days, verdict), verdict)
 
@@ -88,15 +89,15 @@ def _empty() -> pd.DataFrame:
     return pd.DataFrame(columns=list(COLUMNS))
 
 
-def _cell(cell: Any, each: pd.DataFrame, held_on: pd.Timestamp, days: tuple[float, float]) -> dict[str, Any]:
+def _cell(cell: Any, each: pd.DataFrame, split: pd.Timestamp, days: tuple[float, float]) -> dict[str, Any]:
     here = each[each["service"] == cell.service]
     row: dict[str, Any] = {
         "failure_class": cell.failure_class, "service": cell.service, "experiment_key": cell.experiment_key,
     }  # fmt: skip
     counts = []
     for side, there, span in (
-        ("before", here["at"] < held_on, days[0]),
-        ("after", here["at"] >= held_on, days[1]),
+        ("before", here["at"] < split, days[0]),
+        ("after", here["at"] >= split, days[1]),
     ):
         count = int((there & (here["failure_class"] == cell.failure_class)).sum())
         unknown = int((there & (here["failure_class"] == UNKNOWN)).sum())

@@ -30,7 +30,8 @@ def _clock(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 @click.command()
 @click.argument("source", type=_PATH, required=False)
 @click.option(
-    "--date", help="Date to judge, e.g. 2020-12-10 [default: the store's first GameDay, else none]."
+    "--date",
+    help="First day of the later period, e.g. 2020-12-11 [default: the day after the store's first GameDay].",
 )
 @_clock(*CLOCKS[:-1])
 @click.option(
@@ -63,7 +64,7 @@ def placebo(
     from ..report import placebo_page
 
     incidents, said, notes, fallback = _incidents(source, root)
-    at = _date(date) if date else _first_gameday(root) if source is None else None
+    at = _date(date) if date else _after_first_gameday(root) if source is None else None
     found = analysis.placebo(incidents, at, clock, window_days=window, seed=seed)
     click.echo(found.text)
     if found.claim is not None:
@@ -175,9 +176,11 @@ def _onsets(root: str | None, incidents: pd.DataFrame) -> pd.DataFrame:
     return views.onsets(store_at(root), incidents)
 
 
-def _first_gameday(root: str | None) -> pd.Timestamp | None:
+def _after_first_gameday(root: str | None) -> pd.Timestamp | None:
+    from ..analysis import claims
+
     days = store_at(root).load("gamedays")["held_on"]
-    return None if days.empty else days.min()
+    return None if days.empty else claims.after(days.min())
 
 
 def _date(text: str) -> pd.Timestamp:

@@ -11,7 +11,7 @@ from typing import Any
 from ..analysis.steady_state import VERDICTS
 from ..files import write_whole
 from .export import HTML
-from .gameday_panels import MARKS
+from .gameday_experiment import MARKS
 
 _GAMEDAYS = ("GameDays", "Newest first. Each page says what was tried, what happened and how sure that is.")
 _ANALYSES = ("The whole history", "Incidents and traffic, read from all reports and series in the store.")

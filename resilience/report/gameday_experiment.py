@@ -9,7 +9,7 @@ import pandas as pd
 from ..analysis.gameday import GameDayResult
 from ..analysis.steady_state import fault_window, finest
 from .figures import gameday as figures
-from .panels import Panel, Panels, bullets, escape, facts, known, table
+from .panels import Panel, Panels, anchor, bullets, escape, facts, known, table
 
 MARKS = {"held": "●", "deviated": "◆", "inconclusive": "○"}
 COMPACT = 12  # experiments from which on each is told in short: one small figure, details folded
@@ -32,7 +32,7 @@ def experiments(result: GameDayResult) -> Panels:
     """Each experiment, in the order of the programme; in short where there are many."""
     compact = len(result.table) > COMPACT
     panels = [_experiment(result, row, compact) for row in result.table.itertuples()]
-    return Panels([Panel("", body='<span id="experiments"></span>'), *panels])
+    return Panels([Panel("", body=anchor("experiments")), *panels])
 
 
 def notes_of(result: GameDayResult, kind: str, key: str | None = None) -> list[Any]:

@@ -112,6 +112,11 @@ def known(value: Any) -> bool:
     return not (value is None or (not isinstance(value, list | dict) and pd.isna(value)))
 
 
+def anchor(name: str) -> str:
+    """HTML that a link to `name` on the same page leads to."""
+    return f'<span id="{name}"></span>'
+
+
 def banner(tables: Mapping[str, pd.DataFrame]) -> Panel:
     """Says so where any row of the given tables is simulated; shows nothing otherwise."""
     if any("simulated" in rows and bool(rows["simulated"].any()) for rows in tables.values()):

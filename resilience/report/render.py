@@ -230,7 +230,7 @@ def _execute(
     output, error = folder / "executed.ipynb", ""
     try:
         papermill.execute_notebook(
-            str(notebook), str(output), parameters=given, engine_name=engine.NAME, kernel_name="python3",
+            str(notebook), str(output), parameters=given, engine_name=engine.register(), kernel_name="python3",
             progress_bar=False, execution_timeout=seconds, resources={"metadata": {"path": store.root}},
         )  # fmt: skip
     except papermill.PapermillExecutionError as failed:

@@ -19,11 +19,11 @@ from .panels import Panel, Panels, publish, report_link, table
 
 
 def day(date: str, gamedays: pd.DataFrame) -> pd.Timestamp | None:
-    """The date to judge: as given, else that of the first GameDay, else none."""
+    """First day of the later period to judge: as given, else the day after the first GameDay, else none."""
     if date:
         at = pd.Timestamp(date)
         return at.tz_localize("UTC") if at.tzinfo is None else at
-    return None if gamedays.empty else gamedays["held_on"].min()
+    return None if gamedays.empty else claims.after(gamedays["held_on"].min())
 
 
 def placebo(incidents: pd.DataFrame, at: pd.Timestamp | None, clock: str) -> Panel:
@@ -96,7 +96,7 @@ def change(
     """The claim about one date, and the exploratory comparisons beside it."""
     if at is None:
         return Panel("No GameDay and no date is given: there is nothing to compare before and after.")
-    before, after, undated = claims.split(incidents, at + pd.Timedelta(days=1))  # the day itself is before
+    before, after, undated = claims.split(incidents, at)
     found = claims.compare(before, after, clock, onsets=onset)
     publish({f"change_{clock}": {"date": f"{at:%Y-%m-%d}", **_numbers(found)}})
     columns = {
@@ -106,7 +106,7 @@ def change(
     }  # fmt: skip
     says = [
         found.text,
-        f"All {len(before)} incidents begun up to {at:%Y-%m-%d} against all {len(after)} since.",
+        f"All {len(before)} incidents begun before {at:%Y-%m-%d} against all {len(after)} since.",
     ]
     if undated:
         says.append(f"{undated} incidents have no date and are in neither period.")

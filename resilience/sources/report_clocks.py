@@ -40,7 +40,7 @@ _DATE = re.compile(
 )
 _YEARLESS = re.compile(
     rf"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{{0,6}}\.?,?\s{{1,3}})?(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\.?\s{{1,3}}"
-    rf"(?:of\s{{1,3}})?(?P<month>{_MONTH})|(?P<month2>{_MONTH})\s{{1,3}}(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?)(?![\w:])",
+    rf"(?:of\s{{1,3}})?(?P<month>{_MONTH})|(?P<month2>{_MONTH})\s{{1,3}}(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?)(?!\w|:\d)",
     re.IGNORECASE,
 )
 _NUMBERS = re.compile(r"(?<![\d/-])(\d{1,2})([/-])(\d{1,2})\2(\d{4})(?![\d/-])")
@@ -59,7 +59,11 @@ _PARTIAL = re.compile(
 _APPROXIMATE = re.compile(
     r"(?:~|≈|(?:ca\.?|circa|around|about|approx\.?|approximately|at)\s)\s{0,3}", re.IGNORECASE
 )
-_JOIN = re.compile(r"\s{0,5}(?:T(?=\d)|,\s{0,3}|[-–—]\s{1,3}|(?:at|kl\.?)\s{1,3})?")
+_JOIN = re.compile(
+    r"\s{0,5}(?:T(?=\d)|[-–—]\s{1,3}|,?\s{0,3}"
+    r"(?:(?:at|beginning|starting|around|about|approximately|approx\.|kl\.?|um|gegen|à|vers|a las|sobre las)\s{1,3}){0,3}"
+    r"~?)?"
+)
 _RANGE = re.compile(r"\s{0,3}~?\s{0,3}(?:-|–|—|to\b|until\b)\s{0,3}")
 _DATE_AFTER = re.compile(r"(?:,?\s{1,3}on|,|(?=\s{1,3}\())\s{1,3}\(?")
 _MINUS = re.compile(r"-\d\d:?\d\d(?!\d|:\d)")
@@ -138,6 +142,21 @@ def order_in(text: str) -> Order | None:
     return Order(*proofs.popitem()) if len(proofs) == 1 else None
 
 
+def is_yearless(text: str) -> bool:
+    """True where `text` is a day and month on their own, such as 'Tuesday, September 14 (UTC)'."""
+    found = _YEARLESS.match(text.strip()[:60])
+    return (
+        found is not None
+        and re.fullmatch(r"[\s.:]*(?:\([^()]{0,20}\))?[\s.:]*", text.strip()[found.end() :]) is not None
+    )
+
+
+def yearless(text: str, near: date) -> date | None:
+    """Of the day and month at the start of `text`, the date nearest to `near`."""
+    found = _YEARLESS.match(text.strip()[:60])
+    return _nearest(found, near) if found else None
+
+
 def starts_with_time(text: str) -> bool:
     """True where `text` starts with a date or clock time, known or partly unknown."""
     return bool(read(text).stated)
@@ -201,6 +220,9 @@ def read(
         if date_match:  # 07:05 UTC on 25 January 2023
             (written, why), at = _day(date_match, order), date_match.end()
             at += after[0][-1:] == "(" and head[at : at + 1] == ")"
+        elif day and (short := _YEARLESS.match(head, after.end())) and "on" in after[0]:
+            written, day, at = _nearest(short, day), None, short.end()
+            note = "year taken from the date nearest by" if written else None
     stated, rest = head[:at].strip(), text[_after(_SEPARATOR, text, at) :].strip()
     on = written if date_match else written or day
     where = own or within

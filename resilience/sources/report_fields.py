@@ -113,8 +113,17 @@ def is_timeline(table: Table) -> bool:
     header = [plain(cell) for cell in table.header.cells]
     if len(header) < 2 or not _TIME_HEADER.search(header[0]) or _NOT_EVENTS.search(header[1]):
         return False
+    if len(header) == 2 and _states_properties(table):
+        return False
     named = _fact(header[0], "", 0)
     return named is None or named.field == "date"
+
+
+def _states_properties(table: Table) -> bool:
+    """True for 'Incident date | 4 March' above 'Severity | SEV2': a table of keys and values without a header."""
+    first = [plain(row.cells[0]) for row in (table.header, *table.rows) if row.cells]
+    keys = [cell for cell in first if (fact := _fact(cell, "", 0)) and fact.field != "zone"]
+    return len(keys) >= 2 and not any(report_clocks.starts_with_time(cell) for cell in first)
 
 
 def states_fact(line: Line) -> bool:

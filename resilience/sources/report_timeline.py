@@ -11,7 +11,7 @@ from itertools import islice
 from . import report_clocks
 from .markdown_text import Document, Line, Section, Table, plain
 from .report_clocks import Order
-from .report_days import Base, Days, Placed, newest_first
+from .report_days import Base, Days, Placed, beginnings, falling
 from .report_fields import is_timeline, states_time
 
 NAME = re.compile(
@@ -35,6 +35,7 @@ _UNSURE = re.compile(
     r"|again|awaiting)\b|n['’]t\b|\?",
     re.IGNORECASE,
 )
+_ZONE_HEADER = re.compile(r"(?i)tz|zone|time ?zone|utc offset")
 _LABEL = re.compile(
     r"\W{0,4}(start(?:ed)?|began|detect(?:ed|ion)|declared|acknowledged|mitigat(?:ed|ion)|repaired|resol(?:ved|ution)"
     r"|recover(?:ed|y)|restored|ended)(?:[\])]|\s?[:|]|\s[-–—]\s)",
@@ -121,25 +122,29 @@ def read(
     named = {id(section): section for section in document.under(NAME)}
     zone_here, days = zone, Days(base, order)
     outer = 0
-    for section in document.sections:
+    for i, section in enumerate(document.sections):
         inside = id(section) in named
         if inside:
             if NAME.search(section.name) and (not outer or section.level <= outer):
-                falls = newest_first(_beginnings(section), zone)
-                outer, zone_here, days = section.level, zone, Days(base, order, newest_first=falls)
+                outer, zone_here = section.level, zone
+                clocks = beginnings(list(_lines_of(document.sections[i:])), zone)
+                days = Days(base, order, clocks=clocks, falls=falling(beginnings(_beginnings(section), zone)))
             zone_here = _one(report_clocks.zones_in(section.title)) or zone_here
             placed = days.place(section.title, zone_here)
             if placed.instant.clock and section.level > outer:
                 events.append(_event(placed, [placed.instant.rest], section.line))
             elif day := report_clocks.day_in(section.title, order):
                 days.heading(day)
+            elif section.level > outer:
+                days.turn(section.title)
         else:
             outer = 0
         for part in section.content:
             if isinstance(part, Table):
                 if is_timeline(part) or (inside and _time_column(part) is not None):
-                    falls = newest_first([plain(r.cells[0]) for r in part.rows if r.cells], zone)
-                    within = days if inside and not falls else Days(base, order, newest_first=falls)
+                    clocks = beginnings([plain(r.cells[0]) for r in part.rows if r.cells], zone)
+                    falls = falling(clocks)
+                    within = days if inside and not falls else Days(base, order, clocks=clocks, falls=falls)
                     events += _of_table(part, zone_here if inside else zone, within)
             elif inside:
                 _add(events, part, zone_here, days)
@@ -192,6 +197,19 @@ def _beginnings(section: Section) -> list[str]:
     return [plain(part.text[:200]) for part in section.content if isinstance(part, Line)]
 
 
+def _lines_of(sections: list[Section]) -> Iterator[str]:
+    """Where the lines, rows and headings of a timeline begin, the first of `sections` and the deeper ones under it."""
+    for i, section in enumerate(sections):
+        if i and section.level <= sections[0].level:
+            return
+        yield from [plain(section.title[:200])] if i else []
+        for part in section.content:
+            if isinstance(part, Line):
+                yield plain(part.text[:200])
+            else:
+                yield from (plain(row.cells[0]) for row in part.rows if row.cells)
+
+
 def _add(events: list[Event], part: Line, zone: tzinfo | None, days: Days) -> None:
     """Add a line of a timeline section to `events`; a date on a line of its own is a heading."""
     text = plain(part.text).strip("| ")  # a row of a table that Markdown does not take for one
@@ -199,6 +217,8 @@ def _add(events: list[Event], part: Line, zone: tzinfo | None, days: Days) -> No
     instant = placed.instant
     if instant.day and instant.lack == "clock" and re.fullmatch(r"(?:\(.{0,80}\))?", instant.rest):
         days.heading(instant.day)
+    elif instant.clock is None and days.turn(text):
+        return
     elif instant.stated:
         events.append(_event(placed, [instant.rest], part.line))
     elif states_time(part):
@@ -220,7 +240,10 @@ def _time_column(table: Table) -> int | None:
 
 def _of_table(table: Table, zone: tzinfo | None, days: Days) -> Iterator[Event]:
     header = [plain(cell) for cell in table.header.cells]
-    column_zone = _one(report_clocks.zones_in(" ".join(header[:2]))) or zone
+    place = _time_column(table) or 0
+    named = report_clocks.zones_in(header[place]) if place < len(header) else []
+    column_zone = _one(named or report_clocks.zones_in(" ".join(header[:2]))) or zone
+    zones_at = next((i for i, cell in enumerate(header) if _ZONE_HEADER.fullmatch(cell)), None)
     split = (
         len(header) > 2
         and header[0].lower().startswith("date")
@@ -229,22 +252,25 @@ def _of_table(table: Table, zone: tzinfo | None, days: Days) -> Iterator[Event]:
     rows = table.rows
     if header and report_clocks.starts_with_time(header[0]):
         rows = [table.header, *rows]
-    place = _time_column(table) or 0
     last_day = ""
     for row in rows:
         cells = [plain(cell) for cell in row.cells]
         if split:  # a date holds until the next
             last_day = cells[0] or last_day
-            first, others = " ".join([last_day, *cells[1:2]]).strip(), cells[2:]
+            first, used = " ".join([last_day, *cells[1:2]]).strip(), {0, 1, zones_at}
         else:
-            first = cells[place] if place < len(cells) else ""
-            others = [cell for i, cell in enumerate(cells) if i != place]
-        text = " | ".join(cell for cell in others if cell)
+            first, used = cells[place] if place < len(cells) else "", {place, zones_at}
+        row_zone = column_zone
+        if zones_at is not None and zones_at < len(cells):
+            row_zone = report_clocks.zone(cells[zones_at])
+        text = " | ".join(cell for i, cell in enumerate(cells) if cell and i not in used)
         if not first and not text:
             continue
-        placed = days.place(first, column_zone)
+        placed = days.place(first, row_zone)
         if placed.instant.day and placed.instant.lack == "clock" and not text:
             days.heading(placed.instant.day)
+            continue
+        if placed.instant.clock is None and not text and days.turn(first):
             continue
         event = _event(placed, [text], row.line, first)
         if first and (not placed.instant.stated or placed.instant.rest.strip(" .")):
