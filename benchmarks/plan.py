@@ -45,7 +45,7 @@ def main() -> None:
             shutil.copytree(given, folder, dirs_exist_ok=True)
         else:
             ask(folder, "init", ".")
-            ask(folder, "sample", "data")
+            ask(folder, "sample", ".")
             ask(folder, "ingest")
         store = Store(workspace.find(folder).store)
         kept = Path(store.root) / "_kept"
