@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     metrics = METRICS[: given.metrics]
     measure(given.services // 2, metrics, given.jobs)
     each = measure(given.services, metrics, given.jobs)
-    if os.environ.get("RESILIENCE_ACCEPTANCE"):
+    if os.environ.get("RESILIENCE_ACCEPTANCE", "0") != "0":
         measure(SERVICES, METRICS, given.jobs)
     else:
         points = SERVICES * len(METRICS) * MINUTES

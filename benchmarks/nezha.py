@@ -168,12 +168,14 @@ def main(arguments: Sequence[str] = ()) -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=FOLDER, metavar="FOLDER")
     parser.add_argument("--every", type=int, default=1, help="try each so many fault-free windows [1]")
+    parser.add_argument("--day", help="only this one, such as 2023-01-29 [every day of the folder]")
     given = parser.parse_args(arguments)
     print(
         f"Gate 3 of 5 on one side, family threshold at {movement.ALPHA:.0%} of fault-free windows, lead of 30 minutes."
     )
     for path in sorted((given.folder / "rca_data").iterdir()):
-        show(path.name, measure(given.folder, path.name, given.every))
+        if given.day in (None, path.name):
+            show(path.name, measure(given.folder, path.name, given.every))
     return 0
 
 

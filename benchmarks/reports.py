@@ -28,7 +28,9 @@ from tests import worlds
 from .pairs import seconds
 
 DAYS = 20
-STOCK = DAYS if os.environ.get("RESILIENCE_ACCEPTANCE") else 3  # of the same, since each takes so long
+STOCK = (
+    DAYS if os.environ.get("RESILIENCE_ACCEPTANCE", "0") != "0" else 3
+)  # of the same, since each takes so long
 
 
 def twenty(space: workspace.Workspace) -> None:

@@ -15,6 +15,8 @@ INPUTS = tuple(
     f"data/{name}" for name in ("incidents", "series", "gamedays", "labels", "graph", "deployments")
 )
 CALENDAR = "data/calendar.yml"
+_OWN = ("store", "raw", "calendar.yml", "corrections.yml", "taxonomy.yml", "truth.json")
+"""What else lies in data/: what commands write there, and files that are looked for by name."""
 
 _CONFIG_TEXT = """\
 # Settings of this workspace. Everything else is stated by the data itself.
@@ -70,6 +72,11 @@ class Workspace:
         """Folders with something in them, and the calendar, that `resilience ingest` reads when it is given none."""
         folders = [self.root / name for name in INPUTS if any((self.root / name).glob("[!.]*"))]
         return folders + [self.root / CALENDAR] * (self.root / CALENDAR).is_file()
+
+    def strays(self) -> list[str]:
+        """Names in data/ that are none of its folders, so that nothing reads them unless it is told to."""
+        known = {*_OWN, *(name.removeprefix("data/") for name in INPUTS)}
+        return sorted(path.name for path in (self.root / "data").glob("[!.]*") if path.name not in known)
 
     def notebook(self, name: str) -> Path:
         """The workspace's own notebook where it has one, else the one that came with the package."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from .pages import complaints, page
+from .sizes import FULL
 
 __all__ = ["complaints", "page"]  # fixtures that every test module may ask for
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 settings.register_profile("test", deadline=None, max_examples=50)
 settings.register_profile("acceptance", deadline=None, max_examples=500)
-settings.load_profile("acceptance" if os.environ.get("RESILIENCE_ACCEPTANCE") else "test")
+settings.load_profile("acceptance" if FULL else "test")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

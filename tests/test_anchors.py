@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,8 @@ from resilience.cli import main
 from resilience.errors import InputError
 
 from .histories import CHANGE, history
+from .sizes import at_full_size
 
-FULL = bool(int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")))
 START = pd.Timestamp("2024-03-05 10:00", tz="UTC")
 
 
@@ -174,7 +173,7 @@ def test_detection_that_was_halved_is_found_from_the_series_and_better_recording
 
 
 @pytest.mark.acceptance
-@pytest.mark.skipif(not FULL, reason="two full samples are written and read: RESILIENCE_ACCEPTANCE=1 runs it")
+@at_full_size("two full samples are written and read")
 @pytest.mark.parametrize(("world", "found"), [("detection-halved", True), ("", False)])
 def test_a_halved_detection_is_found_in_a_sample_that_was_written_and_read(
     world: str, found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 
 import numpy as np
@@ -12,8 +11,7 @@ import pytest
 from resilience.analysis import backtest
 
 from .ledger_worlds import CLASSES, END, START, at, facts, simulate, touches
-
-FULL = os.environ.get("RESILIENCE_ACCEPTANCE") == "1"
+from .sizes import FULL, SIZE, at_full_size
 
 
 def test_recall_and_ndcg_by_hand() -> None:
@@ -82,7 +80,7 @@ def _worlds() -> pd.DataFrame:
     """
     rows, levels = [], []
     for seed in range(20 if FULL else 2):
-        world = simulate(1000 + seed, size="full" if FULL else "small")
+        world = simulate(1000 + seed, size=SIZE)
         found = backtest.evaluate(
             world.touches, CLASSES, world.facts, end=END, start=START, truth=world.rates(), seed=seed
         ).table
@@ -125,7 +123,7 @@ def test_in_never_seen_cells_ours_is_better_than_both_margins_in_what_is_to_be_e
 
 
 @pytest.mark.acceptance
-@pytest.mark.skipif(not FULL, reason="20 worlds of full size: RESILIENCE_ACCEPTANCE=1")
+@at_full_size("20 worlds of full size")
 def test_in_never_seen_cells_ours_is_better_than_both_margins_in_one_future() -> None:
     """As recorded, doubtful classes and all: +.018, lower bound +.005 here; +.020 and +.004 in 20 worlds looked at once,
 

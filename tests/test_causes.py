@@ -30,7 +30,8 @@ from resilience.analysis.causes import CauseClassifier
 from resilience.errors import InputError, RefusedError
 from resilience.failure_classes import FAILURE_CLASSES
 
-FULL = bool(int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")))
+from .sizes import FULL
+
 ROOT = Path(__file__).resolve().parents[1]
 
 TOLD = {

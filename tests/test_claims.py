@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from typing import Any
 
@@ -15,8 +14,8 @@ from resilience.analysis import claims, permutation, reporting, times
 from resilience.errors import InputError, RefusedError
 
 from .histories import CHANGE, history
+from .sizes import FULL
 
-FULL = bool(int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")))
 RUNS = 2000 if FULL else 25
 SEEDS = 4_100_000 if FULL else 0  # at full size worlds that nothing was ever tried on
 DRAWS = 499

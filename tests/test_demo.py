@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +15,8 @@ from resilience.cli import main
 from resilience.store import Store
 
 from . import jupyterlab, probe_trials
+from .sizes import SIZE, at_full_size
 
-SIZE = "full" if int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")) else "small"
 NOTEBOOKS = ("gameday", "failure_classes", "time_to_restore", "capacity", "next_experiments")
 
 
@@ -91,8 +90,7 @@ def test_exported_probes_hold_in_ordinary_windows_and_break_in_planted_faults(de
     assert share[probing.ALL] >= 0.8
 
 
-@pytest.mark.acceptance
-@pytest.mark.skipif(SIZE != "full", reason="two more marketplaces of full size: RESILIENCE_ACCEPTANCE=1")
+@at_full_size("two more marketplaces of full size")
 @pytest.mark.parametrize("seed", [7, 11])
 def test_exported_probes_on_other_marketplaces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
@@ -152,9 +150,7 @@ def test_every_notebook_runs_cold(demo: Path) -> None:
 
 @pytest.mark.acceptance
 @pytest.mark.browser
-@pytest.mark.skipif(
-    SIZE != "full", reason="a JupyterLab server and a browser: RESILIENCE_ACCEPTANCE=1 runs it"
-)
+@at_full_size("a JupyterLab server and a browser")
 @pytest.mark.parametrize("kernel", ["", "Python 3 (resilience, warm)"], ids=["ordinary", "warm"])
 def test_run_all_in_jupyterlab_ends_idle_with_every_plot(demo: Path, tmp_path: Path, kernel: str) -> None:
     """In a real server and browser; the plots are as many as the page of the same notebook has."""

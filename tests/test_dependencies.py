@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,8 @@ from resilience.sample import series as sample_series
 from resilience.sample import truth
 from resilience.sample.world import FIRST, streams
 
-FULL = os.environ.get("RESILIENCE_ACCEPTANCE") == "1"
+from .sizes import FULL, SIZE
+
 ZONE = "Europe/Berlin"
 
 
@@ -155,7 +155,7 @@ def found_in(world: Marketplace) -> dependencies.Candidates:
 def test_hidden_edges_of_the_sample_are_found_and_few_others() -> None:
     wrong, recalled = [], []
     for seed in range(20 if FULL else 2):
-        world = marketplace(seed, "base", "full" if FULL else "small")
+        world = marketplace(seed, "base", SIZE)
         table = found_in(world).table
         pairs = [frozenset((row.service, row.follower)) for row in table.itertuples()]
         right = [pair in world.hidden for pair in pairs]
@@ -170,7 +170,7 @@ def test_hidden_edges_of_the_sample_are_found_and_few_others() -> None:
 
 def test_where_nothing_is_hidden_nothing_is_found() -> None:
     seeds = range(20 if FULL else 2)
-    size = "full" if FULL else "small"
+    size = SIZE
     some = [len(found_in(marketplace(seed, "no-hidden-edges", size)).table) > 0 for seed in seeds]
     assert sum(some) <= (2 if FULL else 0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,8 @@ from resilience.sources import deployments as reader
 from resilience.store import Store
 from tests.test_causes import NOTHING, TOLD, incidents, labels
 
-FULL = bool(int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")))
+from .sizes import FULL
+
 FIRST = pd.Timestamp("2020-01-06T00:00Z")
 
 

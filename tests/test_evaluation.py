@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +19,8 @@ from resilience.cli import main
 from resilience.errors import InputError
 from resilience.sources import corpus
 
-FULL = bool(int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")))
+from .sizes import FULL
+
 CORPORA = Path(__file__).parent / "corpora"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,10 @@ from resilience.report import experiments
 from resilience.sources import gamedays
 
 from .ledger_worlds import book, facts, touches
+from .sizes import FULL
 
 CATALOGUE = {fault.key: fault for fault in faults.packaged()}
 DAY = pd.Timestamp("2021-12-09")
-FULL = os.environ.get("RESILIENCE_ACCEPTANCE") == "1"
 HOURS = pd.date_range("2021-01-01", "2021-06-01", freq="h", tz="UTC", inclusive="left").as_unit("us")
 
 

@@ -74,7 +74,7 @@ def test_what_cannot_be_forecast_says_why() -> None:
     short = forecast(loads.rows(loads.weeks(11)), BERLIN, metric="hits")
     assert short.table.empty
     assert set(short.backtest["reason"]) == {"11 weeks with values; 12 are needed"}
-    assert "too short" in short.text
+    assert short.text.endswith("on 0 of 1 service: 11 weeks with values; 12 are needed.")
     for wrong in (0, 9):
         with pytest.raises(InputError, match="cannot be forecast"):
             forecast(loads.rows(loads.weeks(20)), BERLIN, metric="hits", weeks=wrong)

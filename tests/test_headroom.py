@@ -40,7 +40,7 @@ def test_the_limit_is_where_the_objective_breaks() -> None:
     assert not row["at_least"]
     assert row["n_broken"] > 100
     assert found.limits == {"service:a": row["limit"]}
-    assert "load broke it on 1" in found.text
+    assert "Load broke it on 1 of 1 service" in found.text
     assert "averaged over 60 min" in found.text
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
 import zipfile
 from collections.abc import Callable, Iterator
@@ -46,10 +45,11 @@ from resilience.sources import (
 )
 
 from .datadog_server import World
+from .sizes import FULL
 from .test_corrections import STARTED, UNLINK
 from .test_trackers import EXPORTS, JIRA
 
-EXAMPLES = 500 if os.environ.get("RESILIENCE_ACCEPTANCE") else 15
+EXAMPLES = 500 if FULL else 15
 SECONDS = 20  # for one file of some kilobytes: beyond it a reader hangs
 
 REPORT = """---

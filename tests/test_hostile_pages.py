@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +18,11 @@ from resilience.report import gallery, render
 from resilience.store import Store
 
 from . import worlds
+from .sizes import FULL  # else of the notebooks the GameDay's alone
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-FULL = bool(
-    int(os.environ.get("RESILIENCE_ACCEPTANCE", "0"))
-)  # else the GameDay's page and the gallery alone
 PAYLOADS = (
     "<script>window.pwned=1</script>",
     "</script></style></title></textarea><img src=x onerror=window.pwned=1>",
@@ -189,6 +186,21 @@ def spoilt(words: Callable[..., Any]) -> dict[str, pd.DataFrame]:
     return made
 
 
+def exported(root: Path, words: Callable[..., Any], hostile: bool) -> Path:
+    """A CSV whose name, one id that stands twice and one kind are somebody's words: the page of random dates tells them."""
+    name = "<img src=x onerror=window.pwned=1><b onclick='x'>"
+    days = pd.date_range("2020-01-01", periods=40, freq="9D")
+    rows = pd.DataFrame(
+        {"id": [f"id {max(i, 1)}" for i in range(40)], "kind": "real", "start": days, "duration": "40 min"}
+    )
+    rows.loc[0, "kind"] = "another kind"
+    rows["id"] = rows["id"].map(words)
+    rows["kind"] = rows["kind"].where(rows["kind"] == "real", rows["kind"].map(words))
+    file = root / f"{name if hostile else shape(name)}.csv"
+    rows.to_csv(file, index=False)
+    return file
+
+
 def rendered(root: Path, hostile: bool) -> workspace.Workspace:
     words = Words(hostile)
     (root / workspace.CONFIG).write_text("title: Test\nzone: UTC\n")
@@ -198,11 +210,13 @@ def rendered(root: Path, hostile: bool) -> workspace.Workspace:
     wanted = render.jobs(Store(space.store), space, None if FULL else "day")
     for done in render.render_all(wanted, Store(space.store), space, at_once=2):
         assert (done.state, done.error) == ("made", "")
-    if FULL:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(root)
-            ran = CliRunner().invoke(main, ["ledger", "--html"])
-        assert ran.exit_code == 0, ran.output
+    told = exported(root, words, hostile)
+    commands = [["placebo", told.name, "--date", "2020-06-01", "--out", "reports/placebo.html"]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        for command in [*commands, *([["ledger", "--html"]] if FULL else [])]:
+            ran = CliRunner().invoke(main, command)
+            assert ran.exit_code == 0, ran.output
     gallery.write(space.reports, space.title)
     return space
 
@@ -247,7 +261,7 @@ def test_hostile_words_change_nothing_but_text(
     assert names == sorted(
         path.relative_to(both[1].reports).as_posix() for path in both[1].reports.rglob("*.html")
     )
-    assert len(names) == (7 if FULL else 2)
+    assert len(names) == (8 if FULL else 3)
     for name in names:
         built = []
         for space in both:

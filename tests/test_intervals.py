@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from math import exp, gamma
 
 import numpy as np
@@ -14,7 +13,8 @@ from scipy import stats
 from resilience.analysis import intervals
 from resilience.errors import InputError
 
-FULL = bool(int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")))
+from .sizes import FULL
+
 DRAWS = 4000 if FULL else 400
 durations = st.lists(st.floats(0.5, 1e5), min_size=10, max_size=40)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 
 import numpy as np
@@ -14,8 +13,8 @@ from hypothesis import strategies as st
 from resilience.analysis import attribution, burden, ledger, rehearsals
 
 from .ledger_worlds import CLASSES, END, START, at, book, facts, history, ledger_of, run, simulate, touches
+from .sizes import FULL, SIZE, at_full_size
 
-FULL = os.environ.get("RESILIENCE_ACCEPTANCE") == "1"
 CALLS = pd.DataFrame({"caller": ["page", "page", "cart"], "callee": ["cart", "search", "stock"]})
 
 
@@ -260,7 +259,7 @@ def _planted() -> list[tuple[int, bool]]:
     """
     found = []
     for seed in SEEDS:
-        world = simulate(1000 + seed, size="full" if FULL else "small")
+        world = simulate(1000 + seed, size=SIZE)
         told = [(i["failure_class"], i["services"][0]) for i in world.truth["incidents"]]
         first = ledger_of(world).table.query("runs == 0").head(10)
         top = set(zip(first["failure_class"], first["service"], strict=True))
@@ -283,7 +282,7 @@ def test_costly_cells_that_failed_often_lead_the_list() -> None:
 
 
 @pytest.mark.acceptance
-@pytest.mark.skipif(not FULL, reason="20 worlds of full size: RESILIENCE_ACCEPTANCE=1")
+@at_full_size("20 worlds of full size")
 @pytest.mark.xfail(
     strict=True,
     reason="33 of 38 (31 of 39 in 20 other worlds), and the true rates themselves place 36 (37): with four incidents, some "
@@ -294,7 +293,7 @@ def test_costly_cells_that_failed_four_times_lead_the_list() -> None:
 
 
 @pytest.mark.acceptance
-@pytest.mark.skipif(not FULL, reason="20 worlds of full size: RESILIENCE_ACCEPTANCE=1")
+@at_full_size("20 worlds of full size")
 @pytest.mark.xfail(
     strict=True,
     reason="37 of 120, and the true rates themselves place 59: half of what is planted costs less than ten other cells, or "
@@ -308,7 +307,7 @@ def test_where_gamedays_change_nothing_the_ledger_claims_nothing() -> None:
     """Placebo: burden words move for at most 5 % of a GameDay's cells by its being recorded, nor is a change claimed."""
     cells = moved = claimed = 0
     for seed in SEEDS:
-        world = simulate(1000 + seed, world="placebo", size="full" if FULL else "small")
+        world = simulate(1000 + seed, world="placebo", size=SIZE)
         keys = ["failure_class", "service"]
         with_, without = (ledger_of(world, past=p).table.set_index(keys) for p in (world.past, history()))
         mine = with_[with_["runs"] > 0]

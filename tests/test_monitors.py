@@ -91,8 +91,9 @@ def test_odd_series_are_monitors_that_say_nothing_or_are_none(
     )
     found = monitors.judge(pd.concat([series, *rows]), incidents, pd.concat([services, every]))
     table = found.table.set_index("service")
-    assert "one" not in table.index
-    still = table.loc[["constant", "zeros", "null"]]
+    assert not {"one", "null", "reset"} & set(table.index)
+    assert "Running counts left out: 1." in found.text
+    still = table.loc[["constant", "zeros"]]
     assert (still[["n_alerts", "n_wolf", "n_told"]] == 0).all(axis=None)
     assert still["saved_min"].isna().all()
     alike = ["n_told", "n_silent", "n_alerts", "n_wolf"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +9,8 @@ import pytest
 from resilience.analysis import baseline, onset
 from resilience.errors import InputError, RefusedError
 
-FULL = os.environ.get("RESILIENCE_ACCEPTANCE") == "1"
+from .sizes import FULL
+
 START = pd.Timestamp("2024-01-01", tz="UTC")
 
 

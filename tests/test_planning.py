@@ -150,7 +150,7 @@ def test_a_plan_is_told_as_cards_and_its_numbers_are_in_json(store: Store) -> No
     assert told.exit_code == 0
     for word in ("fault", "why", "when", "could reach", "backlog", "Why not the others?"):
         assert word in told.output
-    rows = json.loads(CliRunner().invoke(main, [*asked, "--format", "json"], catch_exceptions=False).output)
+    rows = json.loads(CliRunner().invoke(main, [*asked, "--format", "json"], catch_exceptions=False).stdout)
     assert {row["service"]: row["backlog"] for row in rows}["pay"] == pytest.approx(RATE * 20 * 60)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from types import SimpleNamespace
 
@@ -16,6 +15,7 @@ from resilience.sample import gamedays as sample
 from resilience.sample import marketplace
 from resilience.sample.world import streams
 
+from .sizes import FULL
 from .worlds import START, minutes, series
 from .worlds import gameday as world
 
@@ -139,7 +139,7 @@ def recorded(name: str, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, dict[str
 @pytest.mark.parametrize("name", sample.DAYS)
 def test_what_a_simulated_gameday_moved_is_found_and_little_else(name: str) -> None:
     moved = found = experiments = spurious = 0
-    for seed in range(12 if os.environ.get("RESILIENCE_ACCEPTANCE") else 1):
+    for seed in range(12 if FULL else 1):
         ran, points, truth = recorded(name, seed)
         got = reach.reach(ran, points).moved.groupby("experiment_key")["service"].agg(set).to_dict()
         for key, services in truth.items():

@@ -21,8 +21,9 @@ from resilience.report import provenance, render
 from resilience.store import Store
 
 from . import worlds
+from .sizes import FULL, at_full_size
 
-DAYS = 100 if os.environ.get("RESILIENCE_ACCEPTANCE") else 10
+DAYS = 100 if FULL else 10
 FAILING = {
     "day-000": ("raise ValueError('planted')", "ValueError: planted"),
     "day-001": ("import time; time.sleep(600)", "ran for more than"),
@@ -174,7 +175,7 @@ def fill(path: Path) -> None:
 
 
 @pytest.mark.acceptance
-@pytest.mark.skipif(DAYS == 10, reason="a disk to fill twice: RESILIENCE_ACCEPTANCE=1 runs it")
+@at_full_size("a disk to fill twice")
 def test_a_file_system_that_is_really_full_loses_no_report(
     space: workspace.Workspace, tmp_path: Path
 ) -> None:

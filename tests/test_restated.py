@@ -20,9 +20,8 @@ from resilience.report import provenance, render
 from resilience.report.restated import restated
 from resilience.store import Store
 
+from .sizes import at_full_size
 from .test_verify import fill
-
-FULL = bool(int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +65,7 @@ def test_data_and_definitions_that_moved_a_figure_are_told_apart(space: workspac
 
 
 @pytest.mark.acceptance
-@pytest.mark.skipif(not FULL, reason="two processes are started cold: RESILIENCE_ACCEPTANCE=1 runs it")
+@at_full_size("two processes are started cold")
 def test_a_figure_that_only_the_taxonomy_moved_is_laid_to_it(tmp_path: Path) -> None:
     """Published by a copy of the package whose taxonomy holds race conditions to be a matter of capacity."""
     package = tmp_path / "other" / "resilience"

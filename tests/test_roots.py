@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,8 @@ import pytest
 
 from benchmarks import nezha
 from resilience.analysis import dependencies
+
+from .sizes import at_full_size
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 
@@ -58,7 +59,7 @@ def test_nothing_that_can_be_judged() -> None:
 
 
 @pytest.mark.acceptance
-@pytest.mark.skipif(not os.environ.get("RESILIENCE_ACCEPTANCE"), reason="minutes of real fault injections")
+@at_full_size("minutes of real fault injections")
 @pytest.mark.parametrize("day", ["2022-08-22", "2023-01-29"])
 def test_real_faults_are_seen_and_quiet_minutes_are_not(shared_data: Path, day: str) -> None:
     """Both rates, since one alone says nothing; and the root service well above chance."""

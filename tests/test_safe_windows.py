@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,9 @@ from resilience.sample.traffic import Clock
 from resilience.store import Store
 
 from . import loads
+from .sizes import FULL, SIZE
 
 BERLIN = "Europe/Berlin"
-FULL = bool(int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")))
 COLUMNS = ["kind", "title", "starts_at", "ends_at", "weekdays", "from_min", "until_min", "services"]
 FIRST = pd.Timestamp("2021-03-01", tz=BERLIN)
 NEXT = (pd.Timestamp("2021-05-10", tz=BERLIN), pd.Timestamp("2021-05-17", tz=BERLIN))
@@ -150,6 +149,10 @@ def test_a_queue_must_drain_in_time() -> None:
     quick = find(stopped=True, limits={"orders": 400.0}, entries=()).best
     assert quick["backlog"].iloc[0] == pytest.approx(100 / 3, rel=0.02)
     assert quick["drain_min"].max() <= 240
+    at_once = find(load(), stopped=True, limits={"orders": 4000.0}, entries=()).best
+    assert at_once["drain_min"].min() == pytest.approx(33.33 / 65, rel=0.01), (
+        "exact, though the series has hours"
+    )
 
 
 def test_targets_are_judged_together_and_must_have_a_series() -> None:
@@ -256,7 +259,7 @@ def held_out(
 @pytest.mark.parametrize("known", ["true", "learned", "not at all"])
 def test_recommended_windows_do_not_breach_when_the_fault_is_simulated(known: str) -> None:
     """At most 5 %, over services of every kind, those that are nearly full among them; and some are recommended at all."""
-    sample = loads.sample(2, "full" if FULL else "small")
+    sample = loads.sample(2, SIZE)
     names = [s.name for s in sample.world.services][:: 1 if FULL else 4]
     found = [held_out(sample, cut, name, known=known) for cut in CUTS for name in names]
     each, refused = (np.concatenate(part) for part in zip(*found, strict=True))
@@ -269,7 +272,7 @@ def test_recommended_windows_do_not_breach_when_the_fault_is_simulated(known: st
 
 
 def test_recommended_stops_of_consumers_drain() -> None:
-    sample = loads.sample(2, "full" if FULL else "small")
+    sample = loads.sample(2, SIZE)
     names = [s.name for s in sample.world.services if s.kind == "machine"][: 40 if FULL else 4]
     each = np.concatenate(
         [held_out(sample, cut, name, known="true", stopped=True)[0] for cut in CUTS for name in names]

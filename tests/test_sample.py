@@ -26,10 +26,10 @@ from resilience.sources import datadog, gamedays, labels
 from resilience.sources import reports as readers
 
 from . import sample_points
+from .sizes import SIZE
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HITS, P95, CPU = "trace.http.request.hits", "trace.http.request.duration.p95", "container.cpu.usage.pct"
-SIZE = "full" if int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")) else "small"
 VACCINE, CHAOTIC = "vaccine-our-system-2020-12", "chaotic-commencement-2021-05"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,11 +20,11 @@ from resilience.sample import deployments, minutes, series, truth
 from resilience.sample.world import FIRST, Gap, streams
 
 from . import sample_points
+from .sizes import SIZE
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HITS, CPU = "trace.http.request.hits", "container.cpu.usage.pct"
 ERRORS = "trace.http.request.errors.pct"
-SIZE = "full" if int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")) else "small"
 EVERY = pd.date_range("2019-06-01", "2021-06-01", freq="h", inclusive="left", tz="UTC")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +11,8 @@ from scipy import stats
 from resilience.analysis import intervals, survival
 from resilience.errors import InputError
 
-FULL = bool(int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")))
+from .sizes import FULL
+
 DRAWS = 3000 if FULL else 300
 
 # Made by lifelines 0.30.3: KaplanMeierFitter().fit(time, over), its confidence_interval_ (log-log, 95 %),

@@ -25,7 +25,6 @@ KEYS = {
 }
 SINCE, UNTIL = datetime(2020, 1, 1, 5, tzinfo=UTC), datetime(2020, 5, 1, 12, 20, tzinfo=UTC)
 HASTY = Patience(tries=12, wait_s=0.05, first_s=0.01, timeout_s=0.5)
-FULL = bool(os.environ.get("RESILIENCE_ACCEPTANCE"))
 
 
 def config(metrics: list[str], interval: int = 3600) -> datadog_config.Config:

@@ -13,8 +13,9 @@ from resilience.archive import Archive
 from resilience.store import Store, content_hash
 
 from .datadog_server import Server, World, serving
+from .sizes import FULL
 from .syncing import Syncing, workspace
-from .test_sync import FULL, KEYS, same, truth
+from .test_sync import KEYS, same, truth
 from .test_sync_records import full_world
 
 NAMES = [f"m{i}" for i in range(6)]

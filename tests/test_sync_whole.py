@@ -14,7 +14,8 @@ from resilience.sources import datadog
 from resilience.store import Store
 
 from .datadog_server import FAULTS, World, serving
-from .test_sync import FULL, KEYS, SINCE, UNTIL, config, run, same, stored, truth
+from .sizes import FULL
+from .test_sync import KEYS, SINCE, UNTIL, config, run, same, stored, truth
 from .test_sync_records import fetch, full_world
 
 FIRST = datetime(2018, 5, 1, 12, tzinfo=UTC) if FULL else SINCE

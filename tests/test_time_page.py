@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,11 +18,11 @@ from resilience.report import render
 from resilience.store import Store
 
 from . import jupyterlab
+from .sizes import at_full_size
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-FULL = bool(int(os.environ.get("RESILIENCE_ACCEPTANCE", "0")))
 N = 12
 URIS = [f"data/incidents/Störung {i:02}.md" for i in range(N)]
 
@@ -84,7 +83,7 @@ def test_every_dot_of_the_page_opens_its_report(
 
 
 @pytest.mark.acceptance
-@pytest.mark.skipif(not FULL, reason="a JupyterLab server and a browser: RESILIENCE_ACCEPTANCE=1 runs it")
+@at_full_size("a JupyterLab server and a browser")
 def test_every_dot_opens_its_report_in_jupyterlab_too(space: workspace.Workspace, tmp_path: Path) -> None:
     """Run as a person would: the workspace's own notebook, its folder as working folder, the address that Lab gives it."""
     run = [sys.executable, "-m", "jupyter"]

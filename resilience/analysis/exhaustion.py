@@ -13,11 +13,12 @@ import pandas as pd
 from ..errors import InputError
 from . import trend
 from .grid import MONDAY_US, WEEK_US, Grid, Spans, read
-from .movement import owner, service_of
+from .movement import how_many, owner, service_of
 
 DRAWS = 1000
 HORIZON_WEEKS = 52
 UNLIKELY = 0.10  # chance below which running out is not within the horizon
+MORE = 1e-3  # share by which more must be asked than was seen, so that a steady load is not beyond itself
 _STATES = ("exhausted", "within the horizon", "beyond what was seen", "not within the horizon", "not known")
 _DATES = ("earliest", "likely", "latest", "since_earliest", "since", "since_latest")
 
@@ -34,11 +35,12 @@ class Exhaustion:
     the busiest slot of an ordinary week next needs the whole limit; null beyond the horizon); since_earliest, since,
     since_latest (the same of the first such date, where it has passed; null where it may not have been yet);
     horizon_weeks; n_weeks (used), error_pct, naive_pct (backtest 13 weeks ahead: ours, and the same week a year before);
-    reason (why not known).
+    reason (why not known). `rests_on`: the part of `text` that says how such forecasts went and what they take for granted.
     """
 
     table: pd.DataFrame
     text: str
+    rests_on: str = ""
 
 
 def exhaustion(
@@ -65,11 +67,12 @@ def exhaustion(
     found = read(series, metric, None, exclude)
     known = [_of(g.scope, limits) for g in found.grids]
     apply = map if executor is None else executor.map
+    names = set(at_least)
+    vague = [not names.isdisjoint({g.scope, service_of(g.scope)}) for g in found.grids]
     work = partial(one, zone=zone, horizon=horizon_weeks, seed=seed)
-    rows = list(apply(work, found.grids, known))
+    rows = list(apply(work, found.grids, known, vague))
     table = pd.DataFrame(rows)
-    vague = set(at_least)
-    table.insert(3, "at_least", [not vague.isdisjoint({s, service_of(s)}) for s in table["scope"]])
+    table.insert(3, "at_least", vague)
     unseen = table["at_least"] & table["state"].isin(_STATES[:2])
     table["state"] = table["state"].mask(unseen, _STATES[2])
     since = ["since_earliest", "since", "since_latest"]
@@ -85,7 +88,8 @@ def exhaustion(
         .reset_index(drop=True)
         .astype({"scope": "str", "service": "str", "reason": "str"})
     )
-    return Exhaustion(table, _text(table, metric, horizon_weeks))
+    tried = _tried(table)
+    return Exhaustion(table, f"{_text(table, metric, horizon_weeks)}{tried and ' '}{tried}", tried)
 
 
 @dataclass(frozen=True)
@@ -147,8 +151,8 @@ def _of(scope: str, limits: Mapping[str, float]) -> float:
     return float(limits.get(scope, limits.get(service_of(scope) or "", np.nan)))
 
 
-def one(grid: Grid, limit: float, *, zone: str, horizon: int, seed: int) -> dict[str, object]:
-    """The row of one scope."""
+def one(grid: Grid, limit: float, vague: bool, *, zone: str, horizon: int, seed: int) -> dict[str, object]:
+    """The row of one scope; `vague`: its limit is only what was seen to be carried."""
     row: dict[str, object] = {
         "scope": grid.scope, "service": service_of(grid.scope), "limit": limit, "busiest": np.nan, "used": np.nan,
         "growth_pct": np.nan, "growth_low": np.nan, "growth_high": np.nan, "state": "not known", "chance": np.nan,
@@ -161,7 +165,7 @@ def one(grid: Grid, limit: float, *, zone: str, horizon: int, seed: int) -> dict
     busy = int(np.nanargmax(line.shape))
     now = line.origin + 1.0
     weeks = min(horizon, len(line.week))
-    growth, low, high = line.growth_pct
+    growth, low, high = (round(pct, 6) + 0.0 for pct in line.growth_pct)
     busiest = float(line.shape[busy] * line.levels(np.array([now]))[0])
     row |= {
         "busiest": busiest, "growth_pct": growth, "growth_low": low, "growth_high": high, "horizon_weeks": weeks,
@@ -170,16 +174,17 @@ def one(grid: Grid, limit: float, *, zone: str, horizon: int, seed: int) -> dict
     if not limit > 0:
         return {**row, "reason": "what it carries is not known"}
     row["used"] = busiest / limit
+    needs = limit * (1 + MORE) if vague else limit
     at = line.week[0] + np.arange((now - line.week[0] + weeks) * 7 + 1) / 7  # days
     rng = np.random.default_rng([seed, 1])
     doubt = np.nan_to_num(line.shape_sd[busy]) * rng.standard_normal(DRAWS)
-    over = line.logs(at, line.draws(DRAWS, seed)) >= (np.log(limit / line.shape[busy]) - doubt)[:, None]
+    over = line.logs(at, line.draws(DRAWS, seed)) >= (np.log(needs / line.shape[busy]) - doubt)[:, None]
     past = at < now
     if float(over[:, past].any(axis=1).mean()) >= 0.5:
         row |= _dates(at, over, ("since_earliest", "since", "since_latest"), until=now)
     ahead = over[:, ~past]
-    row["chance"] = 1.0 if busiest >= limit else float(ahead.any(axis=1).mean())
-    if busiest >= limit:
+    row["chance"] = 1.0 if busiest >= needs else float(ahead.any(axis=1).mean())
+    if busiest >= needs:
         return {**row, "state": "exhausted"}
     if row["chance"] < UNLIKELY:  # type: ignore[operator]
         return {**row, "state": "not within the horizon"}
@@ -207,16 +212,16 @@ def _day(week: float) -> pd.Timestamp:
 
 
 def _text(table: pd.DataFrame, metric: str, horizon: int) -> str:
-    counts = table["state"].value_counts()
+    counts, of = table["state"].value_counts(), how_many(table["scope"])
     over, soon, unseen, later, unknown = (int(counts.get(state, 0)) for state in _STATES)
     if unknown == len(table):
-        return f"Of none of {len(table)} scopes of {metric} is it known when it runs out: {table['reason'].iloc[0]}."
-    says = f"Of {len(table)} scopes of {metric}, {over} need all that they carry in an ordinary week already, {soon} may "
-    says += f"within {horizon} weeks"
+        return f"Of none of {of} of {metric} is it known when it runs out: {table['reason'].iloc[0]}."
+    says = f"In the busiest hour of an ordinary week {over} of {of} of {metric} already need all that they carry, "
+    says += f"{soon} may within {horizon} weeks"
     before = int((table["state"].eq(_STATES[1]) & table["since"].notna()).sum())
     says += f" ({before} of them were beyond it before, in another season)" if before else ""
     says += f", {later} will not"
-    says += f"; {unseen} will be asked for more than was ever seen to be carried" if unseen else ""
+    says += f"; {unseen} will be asked for more than they were ever seen to carry" if unseen else ""
     says += f"; of {unknown} it is not known" if unknown else ""
     first = table[table["state"] == "within the horizon"]
     if len(first):
@@ -225,12 +230,19 @@ def _text(table: pd.DataFrame, metric: str, horizon: int) -> str:
         says += (
             f". Next: {row['service'] if pd.notna(row['service']) else row['scope']}{again}, {window(row)}"
         )
-    tried = table["error_pct"].notna()
+    return says + "."
+
+
+def _tried(table: pd.DataFrame) -> str:
+    """What dates rest on; nothing where there are none."""
+    if table["used"].isna().all():
+        return ""
+    says, tried = "", table["error_pct"].notna()
     if tried.any():
         ours, naive = (table.loc[tried, c].median() for c in ("error_pct", "naive_pct"))
-        says += f". In backtests {trend.AHEAD} weeks ahead the level was off by {ours:.1f} % in the median"
-        says += f" (the same week a year before: {naive:.1f} %)"
-    return says + ". This holds if growth goes on as it did; sales and holidays do not count."
+        says += f"Tried on the past, the load {trend.AHEAD} weeks ahead was off by {ours:.1f} % in the median"
+        says += f" (the same week a year before: {naive:.1f} %). "
+    return says + "This holds if growth goes on as it did; sales and holidays do not count."
 
 
 def window(row: pd.Series) -> str:

@@ -19,6 +19,7 @@ import pandas as pd
 
 from ..errors import InputError, RefusedError
 from .grid import MONDAY_US, WEEK_US, Grid, Series, Spans, local, read
+from .movement import how_many
 from .trend import folded
 
 MIN_WEEKS = 12
@@ -145,7 +146,13 @@ def one(grid: Grid, zone: str, weeks: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         chosen = distance == k
         values[0, chosen] = middle[row[chosen], slot[chosen]]
         values[1:, chosen] = bounds[:, row[chosen], slot[chosen]]
-        tried.append((k, scores, None if len(scores) else "too few weeks to try it on the past"))
+        still = np.allclose(np.where(there, middle[: len(table)], np.nan)[k:], table[k:], equal_nan=True)
+        why = (
+            "it never strayed: nothing says how far it may"
+            if still
+            else "too few weeks to try it on the past"
+        )
+        tried.append((k, scores, None if len(scores) else why))
     if np.nanmin(table) >= 0:
         values = np.where(values < 0, 0.0, values)
     return _rows(grid.scope, ahead, distance, values), _tried(grid.scope, tried)
@@ -284,9 +291,10 @@ def _tried(scope: str, found: list[tuple[int, np.ndarray | None, str | None]]) -
 def _text(found: Series, table: pd.DataFrame, backtest: pd.DataFrame, weeks: int) -> str:
     n, done = len(found.grids), int(backtest.loc[backtest["weeks_ahead"] == 1, "n"].gt(0).sum())
     able = table["scope"].nunique()
-    says = f"{found.metric}, {weeks} week{'s' * (weeks != 1)} ahead on {able} of {n} scope{'s' * (n != 1)}"
+    says = f"{found.metric}, {weeks} week{'s' * (weeks != 1)} ahead"
+    says += f" on {able} of {how_many(g.scope for g in found.grids)}" if n > 1 or not able else ""
     if not done:
-        return says + ": the history is too short to try it on the past."
+        return says + f": {backtest['reason'].iloc[0]}."
     tried = backtest[backtest["n"] > 0]
     share = (
         np.average(tried["covered80"], weights=tried["n"]),

@@ -204,6 +204,11 @@ def _quantile(n: int) -> float:
     return float(t.ppf(0.975, n - 1))
 
 
+def _rough(count: float) -> str:
+    """A count to three digits: the range beside it says that more would be false."""
+    return f"{float(f'{count:.3g}'):,.0f}"
+
+
 def _text(table: pd.DataFrame, metric: str) -> str:
     if table.empty:
         return "There is no incident to measure."
@@ -211,26 +216,27 @@ def _text(table: pd.DataFrame, metric: str) -> str:
     lost, level, more, none = (
         int(counts.get(v, 0)) for v in ("lost", "not distinguishable", "more than usual", "not measured")
     )
-    says = f"Of {len(table)} incidents x scopes, {metric} fell below the usual of its hours on {lost}, on {level} not "
-    says += f"distinguishably (by chance alone about {0.025 * (len(table) - none):.0f} would seem to fall)"
-    says += f", on {more} it rose above" if more else ""
+    says = f"Of {len(table)} cases (one incident on one service), {metric} fell below what its hours usually bring "
+    says += f"in {lost} (by chance alone in about {0.025 * (len(table) - none):.0f})"
+    says += f"; in {level} no fall can be told from chance"
+    says += f"; in {more} it rose above" if more else ""
     says += f"; {none} could not be measured" if none else ""
     if lost:
         row = table[table["verdict"] == "lost"].iloc[0]
         says += (
             f". Most: {row['incident_id']} on {row['service'] if pd.notna(row['service']) else row['scope']}, "
-            f"{row['lost']:,.0f} ({row['lost_low']:,.0f} to {row['lost_high']:,.0f}), {row['lost_pct']:.0f} % of what was "
-            "expected"
+            f"{_rough(row['lost'])} ({_rough(row['lost_low'])} to {_rough(row['lost_high'])}) lost, {row['lost_pct']:.0f} % "
+            "of what was expected"
         )
         if pd.notna(row["came_back"]):
             low, high = row["came_back_low"], row["came_back_high"]
             back = (
-                f"about {row['came_back']:,.0f} ({low:,.0f} to {high:,.0f}) came back"
+                f"about {_rough(row['came_back'])} ({_rough(low)} to {_rough(high)}) came back"
                 if low > 0
                 else "none of it came back "
             )
             says += f"; {back}{'' if low > 0 else 'that could be told from chance'} within {AFTER_H} hours"
     return (
         says
-        + ". What several scopes of one incident lost overlaps where they call one another: it is not added up."
+        + ". What several services lost in one incident overlaps where they call one another: it is not added up."
     )

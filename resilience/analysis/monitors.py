@@ -21,10 +21,11 @@ YEAR_US = 365.25 * baseline.DAY_US
 class Monitors:
     """One row per series that was recorded for eight weeks or more, the most useful first.
 
-    Columns: metric, scope, service, interval_s, years (recorded), n_incidents (of the service, with a start and a detection,
-    in that time), n_told (alert after the start and before the detection), saved_min (median minutes by which it told those
-    earlier, at the end of the interval that told), n_late (alert only after the detection), n_silent, n_alerts, n_wolf
-    (alerts outside every incident of the service), wolf_per_year. An alert that nobody wrote up may be a true one.
+    Columns: metric, scope, service, interval_s, years (of values), n_incidents (of the service, with a start and a
+    detection; those in which the series has a value), n_told (alert after the start and before the detection), saved_min
+    (median minutes by which it told those earlier, at the end of the interval that told), n_late (alert only after the
+    detection), n_silent, n_alerts, n_wolf (alerts outside every incident of the service), wolf_per_year. An alert that
+    nobody wrote up may be a true one.
     """
 
     table: pd.DataFrame
@@ -51,23 +52,30 @@ def judge(
 
     `incidents` (rows of that table; real ones) with their `incident_services`. Starts are the stated ones: give a table
     whose started_at is the onset to judge against that. Of a metric and scope the longest recorded interval is used.
-    Raises InputError where an incident stands twice, RefusedError where no series is long enough.
+    Running counts, which only rise, are left out and counted. Raises InputError where an incident stands twice, RefusedError
+    where no series is long enough.
     """
     if incidents["incident_id"].duplicated().any():
         raise InputError("An incident stands twice.", remedy="Give one row per incident.")
     spans = _spans(incidents, incident_services)
-    names, work = [], []
+    names, work, counters = [], [], 0
     for (metric, scope), part in _longest(series).items():
         service = movement.service_of(scope)
         if service is None:
             continue
+        if baseline.resets(part[1]):
+            counters += 1
+            continue
         of = spans.get(service, np.zeros((0, 3), dtype=np.int64))
-        inside = (of[:, 0] >= part[0][0] + 28 * baseline.DAY_US) & (of[:, 0] <= part[0][-1])
+        known = part[0][~np.isnan(part[1])]
+        seen = np.searchsorted(known + part[2], of[:, 0], "right") < np.searchsorted(known, of[:, 2], "right")
+        inside = seen & (of[:, 0] >= part[0][0] + 28 * baseline.DAY_US) & (of[:, 0] <= part[0][-1])
         names.append((metric, scope, service, part[2] / 1e6))
         work.append(_Work(part, *of[inside].T))
     if not work:
         raise RefusedError(
-            f"No series of a service was recorded for {MIN_DAYS} days.",
+            f"No series of a service was recorded for {MIN_DAYS} days"
+            + (f"; of running counts there are {counters}." if counters else "."),
             remedy="Ingest hourly series of two months or more.",
         )
     run = partial(_one, threshold=threshold)
@@ -92,7 +100,7 @@ def judge(
     table = table.sort_values(
         ["n_told", "wolf_per_year", "metric", "scope"], ascending=[False, True, True, True], ignore_index=True
     )
-    return Monitors(table, _text(table))
+    return Monitors(table, _text(table) + (f" Running counts left out: {counters}." if counters else ""))
 
 
 def _spans(incidents: pd.DataFrame, incident_services: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -125,11 +133,15 @@ def _longest(series: pd.DataFrame | movement.Recorded) -> dict[tuple[str, str], 
     """Of each metric and scope the interval that was recorded over the longest time, of eight weeks at least."""
     found: dict[tuple[str, str], movement.Part] = {}
     for name, part in movement.recorded(series):
-        held = len(part[0]) * part[2]  # a few hours here and there are no monitor
-        other = found.get(name)
-        if held >= MIN_DAYS * baseline.DAY_US and (other is None or held > len(other[0]) * other[2]):
+        held = _held(part)  # a few hours here and there are no monitor
+        if held >= MIN_DAYS * baseline.DAY_US and (name not in found or held > _held(found[name])):
             found[name] = part
     return found
+
+
+def _held(part: movement.Part) -> int:
+    """Microseconds of which there is a value."""
+    return int((~np.isnan(part[1])).sum()) * part[2]
 
 
 def _one(work: _Work, threshold: float) -> tuple[float, int, int, float, int, int, int, int, float]:
@@ -145,7 +157,7 @@ def _one(work: _Work, threshold: float) -> tuple[float, int, int, float, int, in
     early = seen & (first < work.detected)
     saved = (work.detected[early] - first[early]) / 6e7
     wolf = int((~within.any(axis=1)).sum())
-    years = len(time) * interval / YEAR_US
+    years = _held(work.part) / YEAR_US
     return (
         years,
         len(work.starts),

@@ -6,7 +6,7 @@ family's largest movement in fault-free windows of the same length, each measure
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -341,6 +341,13 @@ def service_of(scope: str) -> str | None:
 def owner(scope: str) -> str:
     """Who is meant by a scope: its service, else the scope itself."""
     return service_of(scope) or scope
+
+
+def how_many(scopes: Iterable[str]) -> str:
+    """'3 services' where each of `scopes` names one, else '3 series'."""
+    every = list(scopes)
+    word = "service" if all(service_of(scope) for scope in every) else "series"
+    return f"{len(every)} {word}{'s' if word == 'service' and len(every) != 1 else ''}"
 
 
 def _text(table: pd.DataFrame, windows: int, alpha: float) -> str:

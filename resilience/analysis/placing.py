@@ -52,7 +52,7 @@ def gate_levels(z: np.ndarray) -> np.ndarray:
     """Per row, the largest `sigmas` that the gate would still pass in each run of five: (rows, times - 4)."""
     runs = np.lib.stride_tricks.sliding_window_view(np.nan_to_num(z, nan=0.0), OF, axis=-1)
     ranked = np.sort(runs, axis=-1)
-    found: np.ndarray = np.maximum(ranked[..., OF - GATE], -ranked[..., GATE - 1])
+    found: np.ndarray = np.maximum(ranked[..., OF - GATE], 0.0 - ranked[..., GATE - 1])
     return found
 
 

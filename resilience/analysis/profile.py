@@ -25,8 +25,8 @@ class Profile:
     Columns: scope, hour_of_week (0 = Monday 00:00 local), n (values used), n_missing (intervals between the first
     and last of the scope without a finite value; null where points lie on no even grid), n_excluded (intervals left out
     on request), p10, p50, p90, p95, max in the unit of the metric; null where n is 0. `scopes`: one row per scope: first,
-    last, n, n_missing, n_excluded, mean, max, peak_to_mean (null where the mean is not positive), busiest_hour (by p95),
-    excluded_max (highest value among those left out: the peak of events, null where there is none).
+    last, n, n_missing, n_excluded, mean, max, peak_to_mean (null where the mean is not positive), busiest_hour (by p95;
+    null where none is), excluded_max (highest value among those left out: the peak of events, null where there is none).
     """
 
     table: pd.DataFrame
@@ -212,11 +212,7 @@ def _scopes(weeks: list[Week]) -> pd.DataFrame:
     n = np.array([w.n.sum() for w in weeks])
     top = np.array([_most(w.quantiles[:, -1]) for w in weeks])
     mean = np.divide([w.total for w in weeks], n, out=np.full(len(n), np.nan), where=n > 0)
-    p95 = list(QUANTILES).index("p95")
-    busiest = [
-        int(np.nanargmax(w.quantiles[:, p95])) if np.isfinite(w.quantiles[:, p95]).any() else None
-        for w in weeks
-    ]
+    busiest = [_busiest(w.quantiles[:, list(QUANTILES).index("p95")]) for w in weeks]
     ends = {"first": [w.first_us for w in weeks], "last": [w.last_us for w in weeks]}
     return pd.DataFrame(
         {
@@ -238,6 +234,12 @@ def _most(values: np.ndarray) -> float:
     return float(np.nanmax(values)) if np.isfinite(values).any() else np.nan
 
 
+def _busiest(values: np.ndarray) -> int | None:
+    """Hour of the week with the highest of `values`; None where no hour has more than another."""
+    known = values[np.isfinite(values)]
+    return int(np.nanargmax(values)) if len(known) and known.min() < known.max() else None
+
+
 def hour_name(hour: int) -> str:
     """Hour of the week as people say it: 'Monday 08:00'."""
     return f"{DAYS[hour // 24]} {hour % 24:02d}:00"
@@ -256,10 +258,11 @@ def _text(metric: str, zone: str, rollup: str, step_us: int, scopes: pd.DataFram
     says = f"{where}, {n} values"
     if pd.notna(best["peak_to_mean"]):
         of = "" if len(scopes) == 1 else f" of {best['scope']}"
-        says += (
-            f": the highest{of} is {best['peak_to_mean']:.1f} times its mean, and the busiest hour of its week "
-            f"begins {hour_name(int(best['busiest_hour']))} ({zone})"
-        )
+        says += f": the highest{of} is {best['peak_to_mean']:.1f} times its mean, and "
+        if pd.isna(best["busiest_hour"]):
+            says += "no hour of its week is known to be busier than another"
+        else:
+            says += f"the busiest hour of its week begins {hour_name(int(best['busiest_hour']))} ({zone})"
     says += "."
     if counted.any():
         of_all = n + missing - int(scopes.loc[~counted, "n"].sum())

@@ -107,4 +107,8 @@ def _text(table: pd.DataFrame) -> str:
         return "No service has a series that could be judged."
     names = ", ".join(table["service"].head(3))
     moved = int(table["moved"].fillna(False).sum())
+    if not table["score"].any():
+        return f"None of {len(table)} services moved at all: nothing says where to look first."
+    if not moved:
+        return f"None of {len(table)} services moved beyond what is usual; {names} strayed most, which is no cause."
     return f"Look at {names} first, of {len(table)} services; {moved} moved. This is an order to look in, not a cause."

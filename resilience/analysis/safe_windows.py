@@ -199,19 +199,32 @@ def _fit(
     scale = np.array([factor[int(w)] for w in weeks])
     load = shape[(place[:, None] + np.arange(ahead)) % per_week] * scale[:, None]
     begins = (local(first_us, zone) + MONDAY_US) % grid.step_us / 6e7
-    covered = np.ceil((begins + minutes) / step_min).astype(int)
-    touched = np.arange(ahead) < covered[:, None]
-    backlog, drain = (np.full(len(starts), np.nan) for _ in range(2))
-    worst = np.where(touched, load, -np.inf).max(axis=1)
+    edge = np.arange(ahead) * step_min - begins[:, None]  # minutes from the start of the fault
+    stands = np.clip(np.minimum(edge + step_min, minutes) - np.maximum(edge, 0), 0, None)
+    worst = np.where(stands > 0, load, -np.inf).max(axis=1)
     room = 1 - worst / (carries * (1 - lost)) if not stopped else 1 - worst / carries
-    if stopped:
-        per_min = load / step_min
-        backlog = np.where(touched, per_min, 0).mean(axis=1) * ahead / covered * minutes
-        spare = np.where(touched, 0.0, carries - load)
-        worked = np.cumsum(np.where(np.isnan(spare), 0.0, spare), axis=1)
-        done = worked >= backlog[:, None]
-        drain = np.where(done.any(axis=1), np.argmax(done, axis=1) * step_min + step_min - minutes, np.inf)
-    return _Fit(room, backlog, drain)
+    if not stopped:
+        return _Fit(room, *np.full((2, len(starts)), np.nan))
+    return _Fit(room, *_queue(load / step_min, carries / step_min, edge, stands, minutes))
+
+
+def _queue(
+    load: np.ndarray, carries: float, edge: np.ndarray, stands: np.ndarray, minutes: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Messages waiting when the consumers start again, and minutes until they are worked off (infinite: not within sight).
+
+    `load` (starts, intervals) and `carries` per minute; `edge`: minutes from the start to each interval; `stands`: minutes
+    of it in which nothing is taken. An interval of which no load is known works nothing off.
+    """
+    step = edge[0, 1] - edge[0, 0]
+    backlog = np.where(stands > 0, load * stands, 0.0).sum(axis=1)
+    spare = np.nan_to_num(carries - load)
+    worked = np.cumsum(spare * (np.minimum(edge + step, step) - stands), axis=1)
+    done = (worked >= backlog[:, None]) & (spare > 0)
+    at = np.arange(len(done)), np.argmax(done, axis=1)
+    surplus = np.divide(worked[at] - backlog, spare[at], out=np.zeros(len(done)), where=done[at])
+    drain = np.where(done.any(axis=1), np.maximum(edge[at] + step - minutes - surplus, 0), np.inf)
+    return backlog, np.where(backlog > 0, drain, np.where(np.isnan(backlog), np.inf, 0.0))
 
 
 def _grid_of(series: Series, service: str) -> Grid:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..errors import InputError
 from .grid import SLOTS, WEEK_US, Grid, Spans, hour_of_week, read
-from .movement import service_of
+from .movement import how_many, service_of
 
 WEEKS = 8
 MIN_WEEKS = 2
@@ -148,8 +148,8 @@ def _text(table: pd.DataFrame, metric: str, times: float, lost: float, instances
     )
     counts = table["state"].value_counts()
     breaks, holds, unknown = (int(counts.get(s, 0)) for s in ("breaks", "holds", "not known"))
-    says = f"With {asked} and {gone}, in the last {weeks} ordinary weeks {breaks} of {len(table)} scopes of {metric} would "
-    says += f"have been asked for more than they carry, {holds} not"
+    says = f"With {asked} and {gone}, in the last {weeks} ordinary weeks {breaks} of {how_many(table['scope'])} of {metric} "
+    says += f"would have been asked for more than they carry, {holds} not"
     says += f"; of {unknown} it is not known" if unknown else ""
     worst = table[(table["state"] == "breaks") & table["used"].notna()]
     if len(worst):

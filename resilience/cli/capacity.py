@@ -106,6 +106,11 @@ def windows(
     name, rows = _load(store, metric)
     start = rows["at"].max() if first is None else pd.Timestamp(moment_of(first))
     rows = rows[rows["at"] < start].reset_index(drop=True)
+    if rows.empty:
+        raise InputError(
+            f"{name} has no value before {start:%Y-%m-%d %H:%M} UTC, so nothing says what to expect.",
+            remedy="Give a later --from, or ingest a longer series.",
+        )
     out, zone = views.left_out(store, start), workspace_here().zone
     mine = rows[rows["scope"].map(owner).isin(targets)].reset_index(drop=True)
     learned = views.headroom(store, mine, name, objective, zone)
@@ -221,6 +226,44 @@ def forecast(
     found = analysis.forecast(rows, zone, metric=name, exclude=out.spans, weeks=weeks)
     table = found.table if hours else analysis.peaks(found)
     show(table, form, f"{found.text} {out.text}")
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False))
+@click.option("--load", default="load", show_default=True, help="Column, or metric of the store.")
+@click.option("--throughput", default="throughput", show_default=True, help="Column, or metric of the store.")
+@reading
+def scalability(file: str | None, load: str, throughput: str, root: str | None, form: str) -> None:
+    """What more load still brings (Universal Scalability Law): from a load test (CSV) or two metrics of the store."""
+    import pandas as pd
+
+    from .. import views
+    from ..analysis import scalability as analysis
+
+    if file is None:
+        store = store_at(root)
+        _, interval = views.asked_for(store, throughput)
+        table = analysis.by_scope(*(views.series_at(store, name, interval) for name in (load, throughput)))
+        fitted, peaks = int(table["reason"].isna().sum()), int(table["peak_load"].notna().sum())
+        text = f"{throughput} against {load} at {interval:g} s: fitted on {fitted} of {len(table)} scopes, with an "
+        text += f"identifiable peak on {peaks}."
+        show(table, form, f"{text} Nothing is stated beyond twice the highest load.")
+        return
+    try:
+        rows = pd.read_csv(file)
+        n, x = (pd.to_numeric(rows[name], errors="raise") for name in (load, throughput))
+    except KeyError as error:
+        raise InputError(
+            f"There is no column {error}.",
+            where=file,
+            remedy=f"Name it by --load or --throughput: {', '.join(rows)[:200]}.",
+        ) from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"This is no table of numbers: {error}"[:200], where=file, remedy="Give a CSV."
+        ) from None
+    found = analysis.fit(n, x)
+    show(pd.DataFrame([vars(found)]).drop(columns="text"), form, found.text)
 
 
 @click.command()

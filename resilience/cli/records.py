@@ -10,6 +10,7 @@ import click
 
 from ..errors import InputError
 from ..terminal import progress, safe, show
+from ..workspace import INPUTS
 from .common import counted, moment_of, reading, store_at, store_option, workspace_here
 
 if TYPE_CHECKING:
@@ -50,11 +51,13 @@ def ingest(paths: tuple[Path, ...], mapping: Path | None, kind: str | None, root
 
     workspace = workspace_here()
     given = list(paths) or workspace.inputs()
+    strays = [] if paths else workspace.strays()
+    beside = f"data/ holds {', '.join(map(safe, strays[:5]))}{' and more' * (len(strays) > 5)}, which no reader looks into"
     if not given:
         raise InputError(
-            "Nothing lies under data/ here, and no path was given.",
+            f"Nothing lies in {', '.join(INPUTS)} here, and no path was given{f'; {beside}' * bool(strays)}.",
             where=str(workspace.root),
-            remedy="Run `resilience init`, or name the files: `resilience ingest PATH...`.",
+            remedy="Move the files there, name them: `resilience ingest PATH...`, or begin with `resilience init`.",
         )
     with progress("Reading") as say:
         done = pipeline.ingest(
@@ -68,6 +71,10 @@ def ingest(paths: tuple[Path, ...], mapping: Path | None, kind: str | None, root
             progress=say,
         )
     _tell_ingested(done)
+    if strays:
+        click.echo(
+            f"Left out: {beside}. Move it into one of {', '.join(INPUTS)}, or name it: `resilience ingest PATH`."
+        )
     if len(done.refused):
         raise SystemExit(2)
 
@@ -83,6 +90,8 @@ def _tell_ingested(done: Ingested) -> None:
         "gameday": "GameDay",
         "deployments": "deployment file",
         "calendar": "calendar",
+        "unknown": "unknown file",
+        "graph": "service graph",
     }
     read = ", ".join(f"{n} {names.get(kind, kind)}{'s' if n != 1 else ''}" for kind, n in done.files.items())
     click.echo(f"Read {read}.")

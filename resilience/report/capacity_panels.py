@@ -6,8 +6,9 @@ import pandas as pd
 
 from ..analysis import dependencies
 from ..analysis.capacity import Course, Exhaustion, Forecast, Headroom, Profile, SafeHours, WhatIf, impact
+from ..analysis.exhaustion import window
 from ..analysis.grid import Spans
-from ..analysis.movement import owner
+from ..analysis.movement import how_many, owner
 from ..analysis.profile import DAYS
 from ..errors import InputError
 from .figures import capacity as figures
@@ -85,6 +86,7 @@ def per(series: pd.DataFrame) -> str:
         return unit
     minutes = row["interval_s"] / 60
     every = "hour" if minutes == 60 else "minute" if minutes == 1 else f"{minutes:g} minutes"
+    unit = "request" if unit == "req" else unit
     return f"{unit}{'s' * bool(unit and not unit.endswith('s'))} per {every}".strip()
 
 
@@ -101,7 +103,8 @@ def busiest(found: Profile) -> str:
 
 def room(carried: Headroom, left: Exhaustion) -> Panels:
     """Room left per service, and when it ends, the first to run out first."""
-    publish({"text": left.text, "headroom": carried.text})
+    short = _in_short(left.table)
+    publish({"text": short, "dates": left.text, "headroom": carried.text})
     rows = left.table.assign(group=_named(left.table["scope"]))
     columns = {
         "group": "Service", "limit": "Carries", "at_least": "At least", "busiest": "Busiest hour", "used": "Used",
@@ -116,25 +119,59 @@ def room(carried: Headroom, left: Exhaustion) -> Panels:
     numbers = table(shown, columns, {"used": ".0%"})
     drawn = rows[rows["used"].notna()].sort_values(["at_least", "used"], ascending=[True, False])
     if drawn.empty:
-        return Panels([Panel(f"{carried.text} {left.text}", table=numbers)])
-    known = int((~drawn["at_least"]).sum())
-    over = int((drawn["used"] >= 1)[~drawn["at_least"]].sum())
+        return Panels([Panel(short), Panel(f"{carried.text} {left.text}", table=numbers)])
     some = drawn.head(2 * _MOST).merge(carried.table[["scope", "low", "high"]], on="scope", how="left")
     text = (
-        f"Right of the line: {over} of {_services(known)} whose limit is known need more in the busiest hour of an ordinary "
-        f"week than they carry. Bars are 95 % intervals of the limit. {carried.text}"
+        "The busiest hour of an ordinary week as a share of what each service carries: right of the line it needs more. "
+        f"Bars are 95 % intervals of what it carries. {carried.goal or carried.text}"
     )
     text += f" Drawn are the {len(some)} fullest." if len(some) < len(rows) else ""
-    panels = [Panel(text, figures.room(some))]
+    panels = [Panel(short), Panel(text, figures.room(some))]
     soon = rows[rows["state"] == "within the horizon"].head(_MOST)
     if soon.empty:
-        return Panels([*panels, Panel(left.text, table=numbers)])
+        return Panels([*panels, Panel(left.rests_on, table=numbers)])
     end = (
         rows["latest"].max()
         if rows["latest"].notna().any()
         else soon["earliest"].max() + pd.Timedelta(days=90)
     )
-    return Panels([*panels, Panel(left.text, figures.dates(soon.assign(end=end)), numbers)])
+    every = rows[rows["state"] == "within the horizon"]
+    again = int(every["since"].notna().sum())
+    text = (
+        f"When the next {len(soon)} of {len(every)} will need all that they carry: a bar holds the date 8 times in 10, the "
+        f"diamond is the likeliest. {left.rests_on}"
+    )
+    text += f" {again} of them needed more before, in another season." if again else ""
+    return Panels([*panels, Panel(text, figures.dates(soon.assign(end=end)), numbers)])
+
+
+def _in_short(rows: pd.DataFrame) -> str:
+    """What `rows` of `Exhaustion.table` come to, for people who read nothing else."""
+    known, least = rows["limit"].notna() & ~rows["at_least"], rows["limit"].notna() & rows["at_least"]
+    over, soon, unseen = (
+        rows["state"] == name for name in ("exhausted", "within the horizon", "beyond what was seen")
+    )
+    ahead = f"within {rows['horizon_weeks'].max()} weeks"
+    if known.any():
+        says = (
+            f"{int(known.sum())} of {how_many(rows['scope'])} were seen to break their objective under load, so what they "
+            f"carry is known: {int(over.sum())} already need more than that in the busiest hour of an ordinary week, "
+            f"{int(soon.sum())} may {ahead}."
+        )
+    else:
+        says = f"None of {how_many(rows['scope'])} was seen to break its objective under load, so no limit is known."
+    if soon.any():
+        says += f" Next: {owner(str(rows.loc[soon, 'scope'].iloc[0]))}, {window(rows[soon].iloc[0])}."
+    if least.any():
+        says += (
+            f" {'The other ' if known.any() else ''}{int(least.sum())} were never at their limit: they carry at least the "
+            "most that was asked of them, and nobody knows how much more"
+        )
+        says += f"; {int(unseen.sum())} of them will be asked for more {ahead}" if unseen.any() else ""
+        says += ", and a load test would tell." if unseen.any() else "."
+    if rest := int((~known & ~least).sum()):
+        says += f" Of {rest} nothing can be said."
+    return says
 
 
 def _days(at: pd.Series) -> pd.Series:
@@ -167,8 +204,8 @@ def growth(left: Exhaustion, found: Course, unit: str) -> Panels:
             else f" Drawn: the {_MOST} that grow fastest and the 5 that grow slowest."
         )
         text = (
-            f"Growth per year with its 80 % interval, the season taken out: on {sure} of {len(rows)} scopes it can be told "
-            f"from none.{few}"
+            "Growth per year once the season is taken out, with the range that holds it 8 times in 10; left of the line "
+            f"load shrinks. It can be told from none on {sure} of {how_many(rows['scope'])}.{few}"
         )
         panels.append(Panel(text, incidents.counts(some, "growth per year (%)", zero=False)))
     return Panels(panels)

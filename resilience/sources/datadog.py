@@ -18,6 +18,7 @@ import orjson
 
 from ..errors import InputError
 from ..schema import ROLLUPS
+from . import foreign
 from .points import EPOCH_FIRST, EPOCH_LAST, FileRead, Points, SeriesRead, join_tags, read_files
 
 MAX_BYTES = 500_000_000
@@ -54,11 +55,13 @@ def _read(path: Path, name: str) -> FileRead:
     data = reply.json(path)
     if "request" in data and "response" in data:
         points = reply.v2(reply.a(dict, data, "request"), reply.a(dict, data, "response"))
-    elif isinstance(data.get("data"), dict):
+    elif isinstance(data.get("data"), dict) and "series" in (data["data"].get("attributes") or {}):
         raise reply.error(
             "This v2 reply was saved without its request, so nothing says which metric it holds.",
             'Save it as {"request": <body>, "response": <reply>}.',
         )
+    elif "series" not in data:
+        raise reply.error(*foreign.about_json(data))
     else:
         points = reply.v1(data)
     seen: set[tuple[Any, ...]] = set()
@@ -145,9 +148,7 @@ class _Reply:
                 "Download the reply again.",
             ) from None
         if not isinstance(data, dict):
-            raise self.error(
-                "The file is JSON, but not a reply of the timeseries API.", "Save the reply as it came."
-            )
+            raise self.error(*foreign.about_json(data))
         for part in (data, data.get("response")):
             self._refuse_error_reply(part)
         return data
@@ -301,7 +302,8 @@ class _Reply:
         at = ms * 1000
         if not ((at >= EPOCH_FIRST) & (at <= EPOCH_LAST)).all():
             raise self.error(
-                f"A time of {metric[:80]!r} is missing or not in milliseconds between 2000 and 2100."
+                f"A time of {metric[:80]!r} is missing or not in milliseconds between 2000 and 2100.",
+                "Save the reply as the API gave it: its times are milliseconds since 1970.",
             )
         whole = at.astype(np.int64)
         if not (np.diff(whole) > 0).all() and len(np.unique(whole)) != len(whole):

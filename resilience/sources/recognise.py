@@ -8,6 +8,9 @@ from pathlib import Path
 from ..errors import InputError
 from . import calendar, dependency_verdicts, deployments, graph, reports, series_mapping, trackers
 
+_SETTINGS = ("mapping.yml", "corrections.yml", "taxonomy.yml", "faults.yml", "resilience.yml")
+"""YAML that other readers look for by its name."""
+
 
 def files(path: Path, mapping: Path | None = None, forced: str | None = None) -> Iterator[tuple[str, Path]]:
     """Every file under `path` with its kind; a folder of reports stays one, so that its ids are unique.
@@ -36,7 +39,8 @@ def files(path: Path, mapping: Path | None = None, forced: str | None = None) ->
 
 
 def kind_of(file: Path, mapping: Path | None = None, forced: str | None = None) -> str:
-    """Which reader `file` goes to: by its name, JSON and CSV also by content; `settings` are read by none."""
+    """Which reader `file` goes to: by its name, JSON and CSV also by content; `settings` are read by none, nor is what is
+    `unknown`, which is told."""
     if file.name in ("gameday.yml", "gameday.yaml"):
         return "gameday"
     if file.name in reports.PLANNED:
@@ -47,13 +51,16 @@ def kind_of(file: Path, mapping: Path | None = None, forced: str | None = None) 
         return "verdicts"
     if file.name == "root_cause.csv":
         return "labels"
-    if file.parent.name == graph.FOLDER and file.suffix in graph.SUFFIXES:
+    suffix = file.suffix.lower()
+    if file.parent.name == graph.FOLDER and suffix in graph.SUFFIXES:
         return "graph"
-    if file.suffix in (".csv", ".json"):
-        described = file.suffix == ".csv" and (mapping is not None or series_mapping.beside(file))
+    if suffix in (".csv", ".json"):
+        described = suffix == ".csv" and (mapping is not None or series_mapping.beside(file))
         if forced or (not described and trackers.recognise(file)):
             return "tracker"
-        if file.suffix == ".csv" and not described and deployments.recognise(file):
+        if suffix == ".csv" and not described and deployments.recognise(file):
             return "deployments"
-        return file.suffix[1:]
-    return "settings" if file.suffix in (".yml", ".yaml", ".parquet") else "report"
+        return suffix[1:]
+    if suffix in (".yml", ".yaml"):
+        return "settings" if file.name in _SETTINGS or file.name.endswith(".mapping.yml") else "unknown"
+    return "report"

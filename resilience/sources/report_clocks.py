@@ -43,6 +43,7 @@ _YEARLESS = re.compile(
     rf"(?:of\s{{1,3}})?(?P<month>{_MONTH})|(?P<month2>{_MONTH})\s{{1,3}}(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?)(?!\w|:\d)",
     re.IGNORECASE,
 )
+_MONTH_YEAR = re.compile(rf"(?<![\w.])({_MONTH}),?\s{{1,3}}((?:19|20)\d\d)(?!\d)", re.IGNORECASE)
 _NUMBERS = re.compile(r"(?<![\d/-])(\d{1,2})([/-])(\d{1,2})\2(\d{4})(?![\d/-])")
 _TO = re.compile(r"(?:\b(?:to|until|till|through|and)|[-–—])\s{0,3}\Z")
 # 14:05, 14:05:59.1, 2:05 PM, 2pm; 1405 only before a zone
@@ -142,6 +143,15 @@ def order_in(text: str) -> Order | None:
     return Order(*proofs.popitem()) if len(proofs) == 1 else None
 
 
+def month_in(text: str) -> date | None:
+    """The middle of the one month with its year that `text` names, as 'June 2023' does; None where it names none or two."""
+    found = {
+        date(int(match[2]), _MONTHS.index(match[1][:3].lower()) // 4 + 1, 15)
+        for match in _MONTH_YEAR.finditer(text[:1000])
+    }
+    return found.pop() if len(found) == 1 else None
+
+
 def is_yearless(text: str) -> bool:
     """True where `text` is a day and month on their own, such as 'Tuesday, September 14 (UTC)'."""
     found = _YEARLESS.match(text.strip()[:60])
@@ -162,6 +172,16 @@ def starts_with_time(text: str) -> bool:
     return bool(read(text).stated)
 
 
+def day_with_clocks(sentence: str, order: Order | None = None) -> date | None:
+    """The one day of a sentence that holds clock times; None where it names another, or they fall as past midnight."""
+    head = sentence[:300]
+    clocks = [_time(match) for match in _CLOCK.finditer(head)]
+    rising = [clock for clock in clocks if clock]
+    day = day_in(head, order) if clocks and rising == sorted(rising) else None
+    others = {(_month(m), int(m["day"] or m["day2"])) for m in _YEARLESS.finditer(head)}
+    return day if day and others <= {(day.month, day.day)} else None
+
+
 def first_time_in(sentence: str) -> int | None:
     """Place of the only clock time in a sentence, or of the date right before it; None where there is none or two."""
     head = sentence[:1000]
@@ -176,11 +196,17 @@ def first_time_in(sentence: str) -> int | None:
 
 
 def read(
-    text: str, *, day: date | None = None, within: tzinfo | None = None, order: Order | None = None
+    text: str,
+    *,
+    day: date | None = None,
+    within: tzinfo | None = None,
+    order: Order | None = None,
+    near: date | None = None,
 ) -> Instant:
     """The instant at the start of plain `text`; `day` and `within` (a zone) hold where it states none itself.
 
-    `order` is the file's, for dates such as 03/04/2021. A date without a year is the one nearest to `day`.
+    `order` is the file's, for dates such as 03/04/2021. A date without a year is the one nearest to `day`, else to
+    `near`, the middle of a month: it must lie in that month or touch it.
     Of a range, the start is read. A local time that its zone skips or repeats names no instant.
     """
     head = text[:200]
@@ -190,7 +216,7 @@ def read(
     short = None if date_match else _YEARLESS.match(head, at)
     if short and _CLOCK.match(head, _after(_JOIN, head, short.end())):
         at = _after(_JOIN, head, short.end())
-        written, day = _nearest(short, day) if day else None, None
+        written, day = _yearless(short, day, near), None
         note = "year taken from the date nearest by" if written else None
     if date_match:
         written, why = _day(date_match, order)
@@ -220,8 +246,8 @@ def read(
         if date_match:  # 07:05 UTC on 25 January 2023
             (written, why), at = _day(date_match, order), date_match.end()
             at += after[0][-1:] == "(" and head[at : at + 1] == ")"
-        elif day and (short := _YEARLESS.match(head, after.end())) and "on" in after[0]:
-            written, day, at = _nearest(short, day), None, short.end()
+        elif (day or near) and "on" in after[0] and (short := _YEARLESS.match(head, after.end())):
+            written, day, at = _yearless(short, day, near), None, short.end()
             note = "year taken from the date nearest by" if written else None
     stated, rest = head[:at].strip(), text[_after(_SEPARATOR, text, at) :].strip()
     on = written if date_match else written or day
@@ -313,6 +339,13 @@ def _day(match: re.Match[str], order: Order | None = None) -> tuple[date | None,
     if found is None:
         return None, "it is not in the calendar"
     return (found, None) if found.year in YEARS else (None, f"the year {found.year} cannot be right")
+
+
+def _yearless(match: re.Match[str], day: date | None, near: date | None) -> date | None:
+    if day or near is None:
+        return _nearest(match, day) if day else None
+    found = _nearest(match, near)
+    return found if found and abs(found - near) <= timedelta(days=45) else None
 
 
 def _nearest(match: re.Match[str], near: date) -> date | None:

@@ -93,9 +93,10 @@ class Days:
         *,
         clocks: list[time] | None = None,
         falls: bool = False,
+        near: date | None = None,
     ) -> None:
         """`clocks` are those at the beginning of the lines to come, `falls` whether they only ever fall."""
-        self._start, self._order, self._falls = start, order, falls
+        self._start, self._order, self._falls, self._near = start, order, falls, near
         self._day = start.day if start else None
         self._origin = start.origin if start else None
         self._note: str | None = None
@@ -130,10 +131,12 @@ class Days:
     def place(self, text: str, zone: tzinfo | None) -> Placed:
         """The time at the start of `text`, with its day."""
         said, begin = None, 0
-        instant = report_clocks.read(text, day=self._day, within=zone, order=self._order)
+        instant = report_clocks.read(text, day=self._day, within=zone, order=self._order, near=self._near)
         if not instant.stated:
             said, begin = report_turns.before(text)
-            instant = report_clocks.read(text[begin:], day=self._day, within=zone, order=self._order)
+            instant = report_clocks.read(
+                text[begin:], day=self._day, within=zone, order=self._order, near=self._near
+            )
         if instant.clock is None and instant.day is None:
             return Placed(instant)
         if instant.day:
@@ -215,7 +218,7 @@ class Days:
 
     def _again(self, instant: Instant, text: str, zone: tzinfo | None) -> Instant:
         """`instant` of `text` on the day that now holds."""
-        moved = report_clocks.read(text, day=self._day, within=zone, order=self._order)
+        moved = report_clocks.read(text, day=self._day, within=zone, order=self._order, near=self._near)
         return replace(instant, at=moved.at, lack=moved.lack)
 
     def _reached(self, instant: Instant) -> None:

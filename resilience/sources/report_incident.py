@@ -15,6 +15,7 @@ from . import (
     report_days,
     report_durations,
     report_parts,
+    report_prose,
     report_quality,
     report_timeline,
     report_times,
@@ -63,8 +64,11 @@ class ReportRead:
     blank: str | None = None
 
 
-def read(document: Document, text: str, uri: str, stem: str) -> ReportRead:
-    """Everything that `document` states. `text` is the whole file, `stem` its name without suffix."""
+def read(document: Document, text: str, uri: str, stem: str, *, whole: Document | None = None) -> ReportRead:
+    """Everything that `document` states. `text` is what it was read from, `stem` the file's name without suffix.
+
+    `whole` is the file's document where `document` is only a part of it: its zone and its order of day and month hold.
+    """
     told: list[Row] = []
 
     def tell(kind: str, message: str, remedy: str, *, line: int | None = None, field: str) -> None:
@@ -72,10 +76,17 @@ def read(document: Document, text: str, uri: str, stem: str) -> ReportRead:
 
     stated = facts(document, outside=document.under(report_actions.NAME))
     zone = _zone(document, stated, tell)
-    order = report_clocks.order_in(text)
+    if whole and zone is None:
+        zone = _zone(whole, facts(whole, outside=()), lambda *said, **where: None)
+    source = "\n".join(whole.source) if whole else text
+    order, near = (
+        report_clocks.order_in(source),
+        report_clocks.month_in(" ".join(_headings(document, stated))),
+    )
     base = report_days.base(document, stated, stem, order)
-    events = report_timeline.read(document, zone, base, order)
-    times = report_times.read(stated, events, zone, tell, base, order)
+    events = report_timeline.read(document, zone, base, order, near)
+    span = report_prose.span(document, zone, base, order, near)
+    times = report_times.read(stated, events, zone, tell, base, order, span)
     _doubtful_lines(events, tell)
     _doubtful_days(events, base, tell)
     if len(events) == report_timeline.MAX_PROSE:
@@ -119,6 +130,14 @@ def read(document: Document, text: str, uri: str, stem: str) -> ReportRead:
     }
     parts["incident_quality"] = report_quality.read(incident, parts, times.origin, zone, told)
     return ReportRead(incident, parts, told, _blank(document, stated, events, stem))
+
+
+def _headings(document: Document, stated: dict[str, list[Fact]]) -> list[str]:
+    """What names a whole report: its titles, and those of its front matter."""
+    return [
+        *(s.title for s in document.sections if s.level == 1),
+        *(f.value for f in stated.get("title", [])),
+    ]
 
 
 def _zone(document: Document, stated: dict[str, list[Fact]], tell: report_times.Tell) -> tzinfo | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ import pandas as pd
 
 from .. import schema
 from ..errors import InputError
-from . import html_text, markdown_text, report_incident, report_pairs
+from . import foreign, html_text, markdown_text, report_incident, report_pairs, report_split
 from .problems import problem
 
 MAX_BYTES = 20_000_000
-MARKDOWN = (".md", ".markdown")
+MARKDOWN = (".md", ".markdown", ".txt")
 HTML = (".html", ".htm")
-ELSEWHERE = (".json", ".csv", ".yml", ".yaml", ".parquet")
+ELSEWHERE = (".json", ".csv", ".yml", ".yaml")
 """Formats of other readers: passed over in a folder without a word."""
 
 PLANNED = frozenset(
@@ -50,7 +50,7 @@ _NO_REPORT = {
         "authors",
         "index",
     ),
-    *("_index", "toc", "makefile", "dockerfile"),
+    *("_index", "toc", "makefile", "dockerfile", "requirements", "robots"),
 }
 # 'PM2022 - v1.2 upgrade failed' has no suffix, although there is a dot in it
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,9}$")
@@ -75,8 +75,8 @@ class Reports:
 def read(path: str | Path, *, base: str | Path | None = None) -> Reports:
     """Reports of one file or of a folder and its subfolders, in the order of their names.
 
-    Read are .md, .markdown, .html, .htm and files without a suffix. `source_uri` is the path from `base` where the file lies
-    under it, else from the folder above the one given. Every file yields an incident or a row of `problems`;
+    Read are .md, .markdown, .txt, .html, .htm and files without a suffix. `source_uri` is the path from `base` where the
+    file lies under it, else from the folder above the one given. Every file yields an incident or a row of `problems`;
     hidden files and formats of other readers are passed over. A file whose row has no `field` was refused whole.
     Raises InputError: no such path, or no file in it that could be a report.
     """
@@ -105,19 +105,21 @@ def read(path: str | Path, *, base: str | Path | None = None) -> Reports:
 
 
 def overview(quality: pd.DataFrame) -> pd.DataFrame:
-    """One row per file: what was found, 'factors 3', 'timeline 7/9' with its counts, what was not, whence dates are."""
+    """One row per incident: its file, what was found, 'timeline 7/9' with counts, what was not, whence dates are."""
 
     def shown(row: Any) -> str:
         counts = "" if pd.isna(row.n) else f" {row.n}/{row.of}" if pd.notna(row.of) else f" {row.n}"
         return f"{row.component}{counts if row.present else ''}"
 
     rows = []
-    for uri, components in quality.groupby("source_uri", sort=True):
+    several = quality.groupby("source_uri")["incident_id"].nunique()
+    for (uri, incident), components in quality.groupby(["source_uri", "incident_id"], sort=True):
         parts: dict[bool, list[str]] = {True: [], False: []}
         for row in components.itertuples():
             parts[bool(row.present)].append(shown(row))
         dates = components.loc[components["component"] == "timeline", "origin"].dropna()
-        line = {"file": uri, "found": ", ".join(parts[True]), "not_found": ", ".join(parts[False])}
+        name = uri if several[uri] == 1 else f"{uri} ({incident})"
+        line = {"file": name, "found": ", ".join(parts[True]), "not_found": ", ".join(parts[False])}
         rows.append(line | {"dates_from": ", ".join(dates)})
     return pd.DataFrame(rows, columns=["file", "found", "not_found", "dates_from"])
 
@@ -167,15 +169,49 @@ def _add(file: Path, uri: str, rows: dict[str, list[dict[str, Any]]], seen: dict
     try:
         text = _text(file, uri)
         parse = html_text.parse if file.suffix.lower() in HTML else markdown_text.parse
-        read = report_incident.read(parse(text, uri), text, uri, _clean(stem))
+        document = parse(text, uri)
     except InputError as error:
         rows["problems"].append(problem(uri, "unreadable", _clean(error.what), error.remedy, line=error.line))
         return
+    several = report_split.parts(document)
+    if several:
+        rows["problems"].append(_several(several, uri))
+        for part in several:
+            name = _clean(f"{part.title} {stem}")
+            read = report_incident.read(part.document, part.text, uri, name, whole=document)
+            begins = part.document.sections[
+                1
+            ].line  # where a problem without a line stands, so that each has its own
+            placed = [row if row["line"] else _at(row, begins) for row in read.problems]
+            _keep(replace(read, problems=placed), uri, rows, seen)
+        return
+    read = report_incident.read(document, text, uri, _clean(stem))
     if read.blank:
         rows["problems"].append(
             problem(uri, "skipped", read.blank, "Rename or complete it if it is a report.")
         )
-        return
+    else:
+        _keep(read, uri, rows, seen)
+
+
+def _several(parts: list[report_split.Part], uri: str) -> dict[str, Any]:
+    lines = [part.document.sections[1].line for part in parts]
+    places = f"{', '.join(map(str, lines[:10]))}{' and on' * (len(lines) > 10)}"
+    what = f"The file tells of {len(parts)} incidents, from lines {places}."
+    remedy = "Nothing, if these are the incidents: each is read as one. Else write one file per incident."
+    return problem(uri, "doubtful", what, remedy, line=lines[0], field="incident_id")
+
+
+def _at(row: dict[str, Any], line: int) -> dict[str, Any]:
+    return problem(
+        row["source_uri"], row["kind"], row["message"], row["remedy"], line=line, field=row["field"]
+    )
+
+
+def _keep(
+    read: report_incident.ReportRead, uri: str, rows: dict[str, list[dict[str, Any]]], seen: dict[str, str]
+) -> None:
+    """Add the rows of one incident, under an id that no other has."""
     told = list(read.problems)
     incident_id = own = _clean(read.incident["incident_id"])
     digits = 6
@@ -201,7 +237,7 @@ def _skipped(file: Path, stem: str) -> tuple[str, str] | None:
     """Message and remedy where the name alone says that this is no report to read."""
     suffix = file.name[len(stem) :].lower()
     if suffix and suffix not in MARKDOWN + HTML:
-        return f"Files with the suffix {suffix} are not read.", "Save it as Markdown (.md) if it is a report."
+        return f"Files with the suffix {suffix} are not read.", foreign.suffix_remedy(suffix)
     if stem.lower() in _NO_REPORT:
         return f"{_clean(file.name)} is by its name no incident report.", "Rename it if it is one."
     return None

@@ -69,7 +69,7 @@ def room(table: pd.DataFrame) -> go.Figure:
         autorange="reversed", categoryorder="array", categoryarray=[label(g, 30) for g in table["group"]]
     )
     figure.update_xaxes(rangemode="tozero", ticksuffix=" %")
-    return styled(figure, height=130 + 26 * len(table), x="share of its limit, busiest hour")
+    return styled(figure, height=130 + 26 * len(table), x="share of what it carries")
 
 
 def dates(table: pd.DataFrame) -> go.Figure:
@@ -92,7 +92,7 @@ def dates(table: pd.DataFrame) -> go.Figure:
         hovertemplate="likeliest %{x}<extra>%{y}</extra>",
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=names)
-    return styled(figure, height=130 + 26 * len(table), x="its busiest hour needs all of it")
+    return styled(figure, height=130 + 26 * len(table), x="date")
 
 
 def course(table: pd.DataFrame, limit: float, unit: str) -> go.Figure:
@@ -151,8 +151,8 @@ def breaking(table: pd.DataFrame, marks: Mapping[float, str]) -> go.Figure:
     if len(vague):
         figure.add_scatter(
             x=x, y=sure + maybe, mode="lines", line={"shape": "hv", "width": 1.5, "color": GREY, "dash": "dot"},
-            fill="tonexty", fillcolor="rgba(128,128,128,.22)", name="more than was seen", customdata=maybe,
-            hovertemplate="%{x:.2f} times: %{customdata}<extra>more than was seen</extra>",
+            fill="tonexty", fillcolor="rgba(128,128,128,.22)", name="more than ever before: may hold", customdata=maybe,
+            hovertemplate="%{x:.2f} times: %{customdata}<extra>more than ever before: may hold</extra>",
         )  # fmt: skip
     for at, text in marks.items():
         figure.add_vline(

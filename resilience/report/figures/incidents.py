@@ -35,6 +35,8 @@ def counts(table: pd.DataFrame, x: str, *, zero: bool = True) -> go.Figure:
     figure.update_yaxes(autorange="reversed")
     if zero:
         figure.update_xaxes(rangemode="tozero")
+    else:
+        figure.add_vline(x=0, line={"color": GREY, "width": 1.5})
     if rows["expected"].max() <= 5 and pd.api.types.is_integer_dtype(rows["expected"]):
         figure.update_xaxes(dtick=1)  # there is no half of an incident
     return styled(figure, height=120 + max(28, 17 * lines) * len(rows), x=x)

@@ -1,0 +1,110 @@
+"""Files of other tools and other habits: read, or refused by name with what to do; never passed over in silence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from resilience.cli import main
+from resilience.pipeline import ingest
+from resilience.store import Store
+
+V1: dict[str, Any] = {
+    "status": "ok",
+    "series": [
+        {
+            "metric": "m",
+            "scope": "*",
+            "pointlist": [[1646128800000.0, 1.0], [1646128860000.0, None]],
+            "interval": 60,
+            "expression": "avg:m{*}",
+            "unit": None,
+        }
+    ],
+}
+
+
+def told(tmp_path: Path, name: str, content: str | bytes) -> dict[str, str]:
+    """Message and remedy of the one problem that a file among others costs."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "good.md").write_text("# T\n\nStart: 2021-01-01 10:00 UTC\n")
+    file = folder / name
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    rows = ingest(Store(tmp_path / "store"), [folder], base=tmp_path).problems
+    rows = rows[rows["source_uri"] == f"data/{name}"]
+    assert len(rows) == 1
+    return rows.iloc[0][["kind", "message", "remedy"]].to_dict()
+
+
+@pytest.mark.parametrize(
+    ("content", "named", "remedy"),
+    [
+        ([{"type": "message", "ts": "1646128920.0001", "text": "x"}], "Slack export", "gameday import"),
+        ({"status": "success", "data": {"resultType": "matrix", "result": []}}, "Prometheus", "series-files"),
+        ({"steady_states": {}, "experiment": {}, "run": []}, "Chaos Toolkit journal", "gameday import"),
+        ({"title": "x", "method": [], "steady-state-hypothesis": {}}, "plan of a Chaos", "journal"),
+        ({"experiment": {"id": "E", "experimentTemplateId": "T"}}, "AWS FIS", "gameday.yml"),
+        (
+            {"apiVersion": "litmuschaos.io/v1", "kind": "ChaosResult"},
+            "ChaosResult of litmuschaos",
+            "gameday.yml",
+        ),
+        ({"guid": "g", "stage": "Successful"}, "Gremlin", "gameday.yml"),
+        ([V1], "list of replies", "file of its own"),
+        ({"took": 1, "rows": []}, "an object with took, rows", "docs/sources.md"),
+        (3, "neither an object nor a list", "docs/sources.md"),
+    ],
+)
+def test_json_of_other_tools_is_named(tmp_path: Path, content: Any, named: str, remedy: str) -> None:
+    row = told(tmp_path, "x.json", json.dumps(content))
+    assert row["kind"] == "unreadable"
+    assert named in row["message"]
+    assert remedy in row["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("reports.zip", "Unpack"),
+        ("series.csv.gz", "Unpack"),
+        ("sheet.xlsx", "CSV"),
+        ("report.docx", "Markdown"),
+        ("points.parquet", "CSV with a mapping"),
+        ("deployment.yaml", "folder graph"),
+        ("TABLE.CSV", "mapping file"),
+    ],
+)
+def test_files_that_nobody_reads_are_listed_with_a_way_on(tmp_path: Path, name: str, remedy: str) -> None:
+    row = told(tmp_path, name, "a,b\n1,2\n")
+    assert row["kind"] == "skipped"
+    assert remedy in row["remedy"]
+
+
+def test_suffixes_in_capitals_are_read(tmp_path: Path) -> None:
+    (tmp_path / "A.JSON").write_text(json.dumps(V1))
+    (tmp_path / "B.MD").write_text("# T\n\nStart: 2021-01-01 10:00 UTC\n")
+    store = Store(tmp_path / "store")
+    assert dict(ingest(store, [tmp_path / "A.JSON", tmp_path / "B.MD"]).files) == {"json": 1, "report": 1}
+    assert len(store.load("series")) == 2
+
+
+def test_a_folder_that_no_reader_looks_into_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "resilience.yml").write_text("title: T\n")
+    (tmp_path / "data" / "reports").mkdir(parents=True)
+    (tmp_path / "data" / "reports" / "a.md").write_text("# T\n")
+    monkeypatch.chdir(tmp_path)
+    nothing = CliRunner().invoke(main, ["ingest"])
+    assert nothing.exit_code != 0
+    assert "data/ holds reports, which no reader looks into" in nothing.output
+    (tmp_path / "data" / "incidents").mkdir()
+    (tmp_path / "data" / "incidents" / "a.md").write_text("# T\n\nStart: 2021-01-01 10:00 UTC\n")
+    some = CliRunner().invoke(main, ["ingest"])
+    assert some.exit_code == 0, some.output
+    assert "Left out: data/ holds reports" in some.output
+    again = CliRunner().invoke(main, ["ingest"])
+    assert "Nothing changed." in again.output
