@@ -7,15 +7,15 @@ no other table.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pandas as pd
 
-from . import reconcile, schema
+from . import clashes, reconcile, schema
 from .errors import InputError
 from .sources import (
     calendar,
@@ -35,10 +35,23 @@ from .sources import (
 from .sources.problems import problem
 from .store import Commit, Store
 
+R = TypeVar("R")
 Progress = Callable[[str, int, int], None]
 
 _INCIDENT_PARTS = ("incident_services", "incident_teams", *reports.PARTS)
 _BATCH_ROWS = 2_000_000  # points held in memory before they are committed
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file to read, and the folder that its name in the store is relative to."""
+
+    path: Path
+    base: Path
+
+    @property
+    def uri(self) -> str:
+        return self.path.resolve().relative_to(self.base).as_posix()
 
 
 @dataclass(frozen=True)
@@ -75,13 +88,17 @@ def ingest(
     to the folder above the path given.
     Raises InputError where a path does not exist or holds nothing that can be read; nothing is stored then.
     """
-    given = None if corrections is None else reconcile.read(corrections, _relative(corrections, base), store)
-    found: dict[str, list[tuple[Path, Path]]] = defaultdict(list)
+    given = (
+        None
+        if corrections is None
+        else reconcile.read(corrections, _File(corrections, _anchor(corrections, base)).uri, store)
+    )
+    found: dict[str, list[_File]] = defaultdict(list)
     for path in paths:
         anchor = _anchor(path, base)
         before = sum(map(len, found.values()))
         for what, file in recognise.files(path, mapping, kind):
-            found[what].append((file, anchor))
+            found[what].append(_File(file, anchor))
         if sum(map(len, found.values())) == before:
             raise InputError(
                 "There is nothing here to ingest.",
@@ -100,9 +117,7 @@ def ingest(
     run.add_calendars(found["calendar"], zone)
     run.skip(found["table"])
     run.skip_unknown(found["unknown"])
-    run.add_series(
-        [*((f, a, "csv") for f, a in found["csv"]), *((f, a, "json") for f, a in found["json"])], mapping
-    )
+    run.add_series(found["csv"], found["json"], mapping)
     return run.finish(given, {what: len(files) for what, files in found.items() if files})
 
 
@@ -111,10 +126,6 @@ def _anchor(path: Path, base: Path | None) -> Path:
     if base is not None and path.is_relative_to(base.resolve()):
         return base.resolve()
     return path.parent if path.is_dir() else path.parent.parent
-
-
-def _relative(path: Path, base: Path | None) -> str:
-    return path.resolve().relative_to(_anchor(path, base)).as_posix()
 
 
 class _Run:
@@ -144,13 +155,9 @@ class _Run:
         self._upsert("problems", problems, "source_uri", self._read | set(problems["source_uri"]))
         return problems
 
-    def add_reports(self, files: Sequence[tuple[Path, Path]]) -> None:
-        for i, (path, anchor) in enumerate(files):
-            self._say("reports", i, len(files))
-            read = self._guarded(path, anchor, partial(reports.read, path, base=anchor))
-            if read is None:
-                continue
-            read = self._own_ids(read)
+    def add_reports(self, files: Sequence[_File]) -> None:
+        for _, read in self._each("reports", files, lambda file: reports.read(file.path, base=file.base)):
+            read = clashes.own_ids(read, self._store.load("incidents"))
             ids = list(read.incidents["incident_id"])
             self._read |= set(read.incidents["source_uri"])
             self._problems.append(read.problems)
@@ -163,51 +170,14 @@ class _Run:
             for table in _INCIDENT_PARTS:
                 self._upsert(table, parts[table], "incident_id", ids)
 
-    def _own_ids(self, read: reports.Reports) -> reports.Reports:
-        """An id that another file's incident already has gets a suffix and a problem row; a moved file keeps it."""
-        known = self._store.load("incidents").set_index("incident_id")
-        clashes = {}
-        for row in read.incidents.itertuples():
-            if row.incident_id in known.index:
-                other = known.loc[row.incident_id]
-                if other["source_uri"] != row.source_uri and other["text"] != row.text:
-                    clashes[row.incident_id] = reports.distinct_id(row.incident_id, row.source_uri)
-        if not clashes:
-            return read
-        rows = [
-            problem(
-                row.source_uri,
-                "contradiction",
-                f"{row.incident_id} is the id of another report too: {known.loc[row.incident_id]['source_uri']}.",
-                "Give one of the two its own id; until then this one is kept under the id named as subject.",
-                subject=clashes[row.incident_id],
-                field="incident_id",
-            )
-            for row in read.incidents.itertuples()
-            if row.incident_id in clashes
-        ]
-        renamed = {
-            name: getattr(read, name).replace({"incident_id": clashes})
-            for name in ("incidents", *reports.PARTS)
-        }
-        return reports.Reports(
-            **renamed, problems=pd.concat([read.problems, schema.frame("problems", rows)], ignore_index=True)
-        )
-
-    def add_trackers(self, files: Sequence[tuple[Path, Path]], kind: str | None) -> None:
+    def add_trackers(self, files: Sequence[_File], kind: str | None) -> None:
         """Exports overlap and forget: an incident in several counts as last modified; one that is gone stays."""
-        reads = []
-        for i, (path, anchor) in enumerate(files):
-            self._say("exports", i, len(files))
-            uri = path.resolve().relative_to(anchor).as_posix()
-            read = self._guarded(path, anchor, partial(trackers.read, path, uri, kind))
-            if read is not None:
-                reads.append(read)
-        if not reads:
+        each = self._each("exports", files, lambda file: trackers.read(file.path, file.uri, kind))
+        if not (reads := [read for _, read in each]):
             return
         found = trackers.newest(reads)
-        self._problems.append(found.problems)
-        incidents = self._without_synced(self._without_reports_ids(found.incidents))
+        incidents, taken = clashes.without_taken(found.incidents, self._store.load("incidents"))
+        self._problems += [found.problems, taken]
         ids = list(incidents["incident_id"])
         parts = {
             "incident_services": trackers.members(incidents, "services", "service"),
@@ -218,50 +188,9 @@ class _Run:
         for table, rows in parts.items():
             self._upsert(table, rows, "incident_id", ids)
 
-    def _without_synced(self, incidents: pd.DataFrame) -> pd.DataFrame:
-        """Without the rows that a sync fetched: what the API says now is newer than any saved reply."""
-        stored = self._store.load("incidents", where={"incident_id": incidents["incident_id"]})
-        synced = stored.loc[stored["source_uri"].str.startswith(trackers.SYNCED), "incident_id"]
-        taken = incidents["incident_id"].isin(synced)
-        rows = [
-            problem(
-                uri,
-                "skipped",
-                f"{n} incident(s) of this file come from `resilience sync` too, whose state is kept.",
-                "Nothing; the file is needed only where Datadog no longer has them.",
-                field="incident_id",
-            )
-            for uri, n in incidents.loc[taken, "source_uri"].value_counts(sort=False).items()
-        ]
-        self._problems.append(schema.frame("problems", rows))
-        return incidents[~taken].reset_index(drop=True)
-
-    def _without_reports_ids(self, incidents: pd.DataFrame) -> pd.DataFrame:
-        """Without the rows whose id a report has: the report came first, and is kept."""
-        stored = self._store.load("incidents")
-        reports_ids = stored.loc[stored["source"] == "markdown", "incident_id"]
-        taken = incidents["incident_id"].isin(reports_ids)
-        rows = [
-            problem(
-                row.source_uri,
-                "contradiction",
-                f"{row.incident_id} is the id of a report too; the export's row was not used.",
-                "Give the report an id of its own.",
-                subject=row.incident_id,
-                field="incident_id",
-            )
-            for row in incidents[taken].itertuples()
-        ]
-        self._problems.append(schema.frame("problems", rows))
-        return incidents[~taken].reset_index(drop=True)
-
-    def add_gamedays(self, files: Sequence[tuple[Path, Path]]) -> None:
+    def add_gamedays(self, files: Sequence[_File]) -> None:
         good = []
-        for i, (path, anchor) in enumerate(files):
-            self._say("GameDays", i, len(files))
-            read = self._guarded(path, anchor, partial(gamedays.read, path, base=anchor))
-            if read is None:
-                continue
+        for _, read in self._each("GameDays", files, lambda file: gamedays.read(file.path, base=file.base)):
             self._problems.append(read.problems)
             if read.gamedays.empty:  # every error of a refused file is its own row
                 self._whole |= set(read.problems["problem_id"])
@@ -272,84 +201,66 @@ class _Run:
             rows = pd.concat([getattr(read, table) for read in good], ignore_index=True)
             self._upsert(table, rows, "gameday_id", ids)
 
-    def skip(self, files: Sequence[tuple[Path, Path]]) -> None:
+    def skip(self, files: Sequence[_File]) -> None:
         """CSV files that lie in a folder without a mapping: some table, not series that anybody described."""
         rows = [
             problem(
-                path.resolve().relative_to(anchor).as_posix(),
+                file.uri,
                 "skipped",
                 "No mapping file lies beside this CSV, so it was not read as series.",
                 "If it holds series, write a mapping file (docs/series-files.md); if incidents, docs/sources.md says which "
                 "exports are read, and `resilience placebo FILE` asks it directly.",
             )
-            for path, anchor in files
+            for file in files
         ]
         self._problems.append(schema.frame("problems", rows))
 
-    def skip_unknown(self, files: Sequence[tuple[Path, Path]]) -> None:
+    def skip_unknown(self, files: Sequence[_File]) -> None:
         """Files of a format that is read elsewhere, but not where they lie or not as they are named."""
-        for path, anchor in files:
-            uri = path.resolve().relative_to(anchor).as_posix()
-            what = f"Nothing is known that would read {path.name[:100]} here."
-            row = problem(uri, "skipped", what, foreign.suffix_remedy(path.suffix.lower()))
-            self._read.add(uri)
+        for file in files:
+            what = f"Nothing is known that would read {file.path.name[:100]} here."
+            row = problem(file.uri, "skipped", what, foreign.suffix_remedy(file.path.suffix.lower()))
+            self._read.add(file.uri)
             self._problems.append(schema.frame("problems", [row]))
 
-    def add_labels(self, files: Sequence[tuple[Path, Path]]) -> None:
-        for path, anchor in files:
-            rows = self._guarded(path, anchor, partial(labels.read, path))
-            if rows is not None:
-                self._upsert("labels", rows)
+    def add_labels(self, files: Sequence[_File]) -> None:
+        for _, rows in self._each("labels", files, lambda file: labels.read(file.path)):
+            self._upsert("labels", rows)
 
-    def add_verdicts(self, files: Sequence[tuple[Path, Path]]) -> None:
+    def add_verdicts(self, files: Sequence[_File]) -> None:
         """A file's verdicts replace those that it held before: a line taken out is taken back."""
-        self._replace("dependency_verdicts", "source_uri", files, dependency_verdicts.read)
+        for file, rows in self._each(
+            "verdicts", files, lambda file: dependency_verdicts.read(file.path, file.uri)
+        ):
+            self._upsert("dependency_verdicts", rows, "source_uri", [file.uri])
 
-    def add_graphs(self, files: Sequence[tuple[Path, Path]]) -> None:
+    def add_graphs(self, files: Sequence[_File]) -> None:
         """A file's calls and services replace those that it held before."""
-        for i, (path, anchor) in enumerate(files):
-            self._say("graphs", i, len(files))
-            uri = path.resolve().relative_to(anchor).as_posix()
-            read = self._guarded(path, anchor, partial(graph.read, path, uri))
-            if read is not None:
-                self._problems.append(read.problems)
-                self._upsert("service_edges", read.edges, "source", [uri])
-                self._upsert("services", read.services, "source", [uri])
+        for file, read in self._each("graphs", files, lambda file: graph.read(file.path, file.uri)):
+            self._problems.append(read.problems)
+            self._upsert("service_edges", read.edges, "source", [file.uri])
+            self._upsert("services", read.services, "source", [file.uri])
 
-    def add_deployments(self, files: Sequence[tuple[Path, Path]]) -> None:
+    def add_deployments(self, files: Sequence[_File]) -> None:
         """Exports overlap and forget, as trackers' do: a deployment that is gone from the file stays."""
-        for i, (path, anchor) in enumerate(files):
-            self._say("deployments", i, len(files))
-            uri = path.resolve().relative_to(anchor).as_posix()
-            read = self._guarded(path, anchor, partial(deployments.read, path, uri))
-            if read is not None:
-                self._problems.append(read.problems)
-                self._upsert("deployments", read.deployments)
+        for _, read in self._each("deployments", files, lambda file: deployments.read(file.path, file.uri)):
+            self._problems.append(read.problems)
+            self._upsert("deployments", read.deployments)
 
-    def add_calendars(self, files: Sequence[tuple[Path, Path]], zone: str) -> None:
+    def add_calendars(self, files: Sequence[_File], zone: str) -> None:
         """A file's entries replace those that it held before."""
-        self._replace("calendar", "source", files, partial(calendar.read, zone=zone))
+        for file, rows in self._each(
+            "calendars", files, lambda file: calendar.read(file.path, file.uri, zone=zone)
+        ):
+            self._upsert("calendar", rows, "source", [file.uri])
 
-    def _replace(
-        self, table: str, column: str, files: Sequence[tuple[Path, Path]], read: Callable[..., pd.DataFrame]
-    ) -> None:
-        """What `read` makes of each file (path, name in the store) instead of the rows whose `column` has that name."""
-        for path, anchor in files:
-            uri = path.resolve().relative_to(anchor).as_posix()
-            rows = self._guarded(path, anchor, partial(read, path, uri))
-            if rows is not None:
-                self._upsert(table, rows, column, [uri])
-
-    def add_series(self, files: Sequence[tuple[Path, Path, str]], mapping: Path | None) -> None:
+    def add_series(self, files: Sequence[_File], exports: Sequence[_File], mapping: Path | None) -> None:
+        """CSV `files` by their mapping, and `exports` of Datadog; committed in batches, since points are many."""
         batch: list[pd.DataFrame] = []
-        for i, (path, anchor, kind) in enumerate(files):
-            self._say("series", i, len(files))
-            if kind == "csv":
-                read = self._guarded(path, anchor, partial(series.read, path, mapping, base=anchor))
-            else:
-                read = self._guarded(path, anchor, partial(datadog.read_saved, path, base=anchor))
-            if read is None:
-                continue
+        for _, read in chain(
+            self._each("series", files, lambda file: series.read(file.path, mapping, base=file.base)),
+            self._each("series", exports, lambda file: datadog.read_saved(file.path, base=file.base)),
+        ):
             self._problems.append(read.problems)
             batch.append(read.series)
             if sum(map(len, batch)) >= _BATCH_ROWS:
@@ -359,37 +270,27 @@ class _Run:
             self._commit_series(batch)
 
     def _commit_series(self, batch: list[pd.DataFrame]) -> None:
-        """Points that two files share: equal ones stand once; unequal ones are null, as nothing says which is right."""
         self._say("series: writing", 0, 1)
-        rows = pd.concat(batch, ignore_index=True)
-        keys = list(schema.key("series"))
-        doubled = rows[rows.duplicated(keys, keep=False)]
-        if len(doubled):
-            unequal = doubled[doubled.groupby(keys)["value"].transform("nunique", dropna=False) > 1]
-            rows = rows.assign(value=rows["value"].mask(rows.index.isin(unequal.index)))
-            rows = rows.drop_duplicates(keys, keep="last", ignore_index=True)
-            for (metric, scope), points in unequal.groupby(["metric", "scope"], sort=True):
-                files = " and ".join(sorted(points["source"].unique()))
-                row = problem(
-                    points["source"].max(),
-                    "contradiction",
-                    f"{points['at'].nunique()} point(s) of {metric} {scope} differ between {files}; they were left empty.",
-                    "Remove the export that is wrong, and ingest the other one alone.",
-                    field="value",
-                )
-                self._problems.append(schema.frame("problems", [row]))
+        rows, problems = clashes.points_once(pd.concat(batch, ignore_index=True))
+        self._problems.append(problems)
         self._upsert("series", rows)
 
-    def _guarded(self, path: Path, anchor: Path, read: Callable[[], Any]) -> Any:
-        """What `read` returns; an unusable file becomes a problem row and None."""
-        name = path.resolve().relative_to(anchor).as_posix()
-        self._read.add(name)
-        try:
-            return read()
-        except InputError as error:
-            row = problem(error.where or name, "unreadable", error.what, error.remedy, line=error.line)
-            self._problems.append(schema.frame("problems", [row]))
-            return None
+    def _each(
+        self, what: str, files: Sequence[_File], read: Callable[[_File], R]
+    ) -> Iterator[tuple[_File, R]]:
+        """What `read` returns of each file; an unusable one becomes a problem row."""
+        for i, file in enumerate(files):
+            self._say(what, i, len(files))
+            self._read.add(file.uri)
+            try:
+                found = read(file)
+            except InputError as error:
+                row = problem(
+                    error.where or file.uri, "unreadable", error.what, error.remedy, line=error.line
+                )
+                self._problems.append(schema.frame("problems", [row]))
+                continue
+            yield file, found
 
     def _upsert(
         self, table: str, rows: pd.DataFrame, by: str | None = None, values: Iterable[str] = ()

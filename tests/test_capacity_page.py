@@ -51,7 +51,7 @@ def test_the_week_says_n_and_what_was_left_out(series: pd.DataFrame, profile: ca
 def test_room_is_drawn_with_the_interval_of_the_limit(series: pd.DataFrame) -> None:
     left = capacity.exhaustion(series, BERLIN, **GIVEN, **LIMITS)
     limits = pd.DataFrame({"scope": ["service:a"], "low": [270.0], "high": [290.0]})
-    short, first = show.room(capacity.Headroom(limits, "Objective: x."), left).panels[:2]
+    short, first = show.room(capacity.Headroom(limits, "", "Objective: x."), left).panels[:2]
     assert short.text.startswith(
         "1 of 2 services were seen to break their objective under load, so what they carry is known: 1"
     )

@@ -7,9 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from resilience.analysis import scalability
-from resilience.errors import InputError
+from resilience.cli import main
+from resilience.errors import InputError, RefusedError
+
+from .loads import rows
 
 
 def test_planted_parameters_come_back() -> None:
@@ -51,22 +55,57 @@ def test_gaps_and_zeros_never_become_numbers() -> None:
         scalability.fit(np.arange(1.0, 10), np.zeros(9))
 
 
+def test_two_metrics_are_fitted_scope_by_scope() -> None:
+    """`a` bends, of `b` one value is missing, `c` has throughput alone, `d` one load only."""
+    n = np.random.default_rng(0).uniform(1, 60, 400)
+    x = 50 * n / (1 + 0.03 * (n - 1) + 2e-3 * n * (n - 1))
+    gap = np.where(np.arange(400) == 7, np.nan, x)
+    load = [rows(v, scope=f"service:{s}") for s, v in (("a", n), ("b", n), ("d", np.full(400, 5.0)))]
+    served = [rows(v, scope=f"service:{s}") for s, v in (("a", x), ("b", gap), ("c", x), ("d", x))]
+    found = scalability.by_scope(pd.concat(load), pd.concat(served)).set_index("scope")
+    assert found.loc["service:a", "beta"] == pytest.approx(2e-3, rel=1e-6)
+    assert found.loc["service:a", "peak_load"] == pytest.approx(np.sqrt(0.97 / 2e-3), rel=1e-6)
+    assert found["n"].to_dict() == {"service:a": 400, "service:b": 399, "service:c": 0, "service:d": 0}
+    assert found["reason"].notna().tolist() == [False, False, True, True]
+    assert found.loc[["service:c", "service:d"], ["gamma", "peak_load", "limit"]].isna().all(axis=None)
+    with pytest.raises(InputError, match="share no scope"):
+        scalability.by_scope(load[0], served[2])
+    with pytest.raises(RefusedError, match="different intervals"):
+        scalability.by_scope(load[0], rows(x, scope="service:a", interval_s=60.0))
+
+
+def test_a_load_test_is_fitted_by_a_command(tmp_path: Path) -> None:
+    n = np.array([1.0, 2, 4, 8, 16, 32, 64, 128])
+    file = tmp_path / "test.csv"
+    pd.DataFrame({"users": n, "rate": 50 * n / (1 + 0.03 * (n - 1) + 2e-4 * n * (n - 1))}).to_csv(file)
+    asked = ["scalability", str(file), "--load", "users"]
+    found = CliRunner().invoke(main, [*asked, "--throughput", "rate"])
+    assert "throughput peaks at a load of 69.6" in found.output
+    missing = CliRunner().invoke(main, asked)
+    assert missing.exit_code == 2
+    assert "There is no column 'throughput'" in missing.stderr
+    file.write_text("load,throughput\n1,many\n")
+    assert "is no table of numbers" in CliRunner().invoke(main, ["scalability", str(file)]).stderr
+    file.write_bytes(b"")
+    assert CliRunner().invoke(main, ["scalability", str(file)]).exit_code == 2
+
+
 def read(shared_data: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(shared_data / "usl" / f"{name}.csv")
 
 
 def test_published_fits(shared_data: Path) -> None:
-    rows = read(shared_data, "specsdm91")
-    found = scalability.fit(rows["load"], rows["throughput"])
+    given = read(shared_data, "specsdm91")
+    found = scalability.fit(given["load"], given["throughput"])
     assert [found.alpha, found.alpha_se] == pytest.approx([0.02773, 0.00912], rel=1e-3)
     assert [found.beta, found.beta_se] == pytest.approx([1.044e-4, 1.988e-5], rel=1e-3)
     assert [found.gamma, found.gamma_se] == pytest.approx([90.00, 14.21], rel=1e-3)
     assert [found.peak_load, found.peak, found.limit] == pytest.approx([96.5196, 1884, 3245.589], rel=1e-3)
-    rows = read(shared_data, "raytracer")
-    some = scalability.fit(rows["processors"][:6], rows["throughput"][:6])
+    given = read(shared_data, "raytracer")
+    some = scalability.fit(given["processors"][:6], given["throughput"][:6])
     assert [some.alpha, some.gamma, some.peak_load] == pytest.approx([0.02444, 20.856, 24.49], rel=1e-3)
     assert round(some.beta, 5) == 0.00163
-    whole = scalability.fit(rows["processors"], rows["throughput"])
+    whole = scalability.fit(given["processors"], given["throughput"])
     assert whole.peak_load is None
     assert "no peak identifiable" in whole.text
     assert whole.limit == pytest.approx(378.2, rel=1e-3)
@@ -74,11 +113,11 @@ def test_published_fits(shared_data: Path) -> None:
 
 def test_a_noisy_production_day_gives_a_sane_answer(shared_data: Path) -> None:
     """Four processors: sessions compete, and what the fit says of a peak lies within what was seen of it."""
-    rows = read(shared_data, "oracledb")
-    found = scalability.fit(rows["db_time"], rows["txn_rate"])
+    given = read(shared_data, "oracledb")
+    found = scalability.fit(given["db_time"], given["txn_rate"])
     assert found.n == 360
     assert 2 < found.gamma < 6
     assert found.peak is not None
-    assert rows["txn_rate"].quantile(0.5) < found.peak < rows["txn_rate"].max()
+    assert given["txn_rate"].quantile(0.5) < found.peak < given["txn_rate"].max()
     assert found.peak_load is not None
     assert 1 < found.peak_load < 2 * found.observed

@@ -35,11 +35,12 @@ class Exhaustion:
     the busiest slot of an ordinary week next needs the whole limit; null beyond the horizon); since_earliest, since,
     since_latest (the same of the first such date, where it has passed; null where it may not have been yet);
     horizon_weeks; n_weeks (used), error_pct, naive_pct (backtest 13 weeks ahead: ours, and the same week a year before);
-    reason (why not known).
+    reason (why not known). `rests_on`: the part of `text` that says how such forecasts went and what they take for granted.
     """
 
     table: pd.DataFrame
     text: str
+    rests_on: str = ""
 
 
 def exhaustion(
@@ -87,7 +88,8 @@ def exhaustion(
         .reset_index(drop=True)
         .astype({"scope": "str", "service": "str", "reason": "str"})
     )
-    return Exhaustion(table, _text(table, metric, horizon_weeks))
+    tried = _tried(table)
+    return Exhaustion(table, f"{_text(table, metric, horizon_weeks)}{tried and ' '}{tried}", tried)
 
 
 @dataclass(frozen=True)
@@ -228,14 +230,19 @@ def _text(table: pd.DataFrame, metric: str, horizon: int) -> str:
         says += (
             f". Next: {row['service'] if pd.notna(row['service']) else row['scope']}{again}, {window(row)}"
         )
-    tried = table["error_pct"].notna()
+    return says + "."
+
+
+def _tried(table: pd.DataFrame) -> str:
+    """What dates rest on; nothing where there are none."""
+    if table["used"].isna().all():
+        return ""
+    says, tried = "", table["error_pct"].notna()
     if tried.any():
         ours, naive = (table.loc[tried, c].median() for c in ("error_pct", "naive_pct"))
-        says += (
-            f". Tried on the past, the load {trend.AHEAD} weeks ahead was off by {ours:.1f} % in the median"
-        )
-        says += f" (the same week a year before: {naive:.1f} %)"
-    return says + ". This holds if growth goes on as it did; sales and holidays do not count."
+        says += f"Tried on the past, the load {trend.AHEAD} weeks ahead was off by {ours:.1f} % in the median"
+        says += f" (the same week a year before: {naive:.1f} %). "
+    return says + "This holds if growth goes on as it did; sales and holidays do not count."
 
 
 def window(row: pd.Series) -> str:

@@ -34,11 +34,12 @@ class Headroom:
     at_least (true where the limit is only what was seen to be carried); peak (highest load of the weeks looked at);
     n (intervals used), n_broken (of them with the objective broken), days_broken; n_unknown (intervals without load or
     response); objective (in the unit of the response; median over weeks where it is a multiple of the usual); reason (why
-    nothing can be said).
+    nothing can be said). `goal`: the part of `text` that says what the objective is.
     """
 
     table: pd.DataFrame
     text: str
+    goal: str = ""
 
     @property
     def limits(self) -> dict[str, float]:
@@ -104,7 +105,8 @@ def headroom(
     table = pd.DataFrame(rows).astype({"scope": "str", "service": "str", "reason": "str", "at_least": bool})
     table["known"] = table["limit"].isna() * 2 + table["at_least"]
     table = table.sort_values(["known", "scope"], ignore_index=True).drop(columns="known")
-    return Headroom(table, _text(table, loads, answers, at_most, times_usual, weeks))
+    goal = _goal(answers, at_most, times_usual, weeks)
+    return Headroom(table, f"{goal} {_text(table)}", goal)
 
 
 def unknown(response_metric: str) -> Headroom:
@@ -234,25 +236,22 @@ def _at(x: np.ndarray, place: int) -> float:
     return float(x[-1]) if place >= len(x) else float(x[max(place - 1, 0)] + x[place]) / 2
 
 
-def _text(
-    table: pd.DataFrame,
-    loads: Series,
-    answers: Series,
-    at_most: float | None,
-    times: float | None,
-    weeks: int,
-) -> str:
-    seen = table["limit"].notna() & ~table["at_least"]
-    least, unknown = int(table["at_least"].sum()), int(table["limit"].isna().sum())
+def _goal(answers: Series, at_most: float | None, times: float | None, weeks: int) -> str:
     goal = (
         f"at most {at_most:g} {answers.unit}".strip()
         if at_most is not None
         else f"at most {times:g} times its usual"
     )
-    says = f"Objective: {answers.metric} {goal}, within the last {weeks} weeks. "
-    says += f"Load broke it on {int(seen.sum())} of {how_many(table['scope'])}, whose limit is known; {least} carried all "
+    says = f"Objective: {answers.metric} {goal}, within the last {weeks} weeks"
+    if answers.rollup == "avg":
+        says += f"; averaged over {answers.step_us / 6e7:g} min, so that it breaks for moments at less load"
+    return says + "."
+
+
+def _text(table: pd.DataFrame) -> str:
+    seen = table["limit"].notna() & ~table["at_least"]
+    least, unknown = int(table["at_least"].sum()), int(table["limit"].isna().sum())
+    says = f"Load broke it on {int(seen.sum())} of {how_many(table['scope'])}, whose limit is known; {least} carried all "
     says += "that was asked of them, so that they carry at least the observed peak"
     says += f"; of {unknown} nothing can be said" if unknown else ""
-    if answers.rollup == "avg":
-        says += f". {answers.metric} is averaged over {answers.step_us / 6e7:g} min: it breaks for moments at less"
     return says + "."

@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..errors import InputError
+from ..errors import InputError, RefusedError
+from . import grid
 
 MIN_POINTS = 6  # points beyond the three parameters are what errors are estimated from
 FARTHEST = 2.0  # times the highest load observed: beyond, nothing is stated
@@ -80,7 +82,7 @@ def fit(load: ArrayLike, throughput: ArrayLike) -> UslFit:
         return np.stack([n / bend, common * (n - 1), common * n * (n - 1)], axis=1)
 
     found = least_squares(
-        residuals, first, slopes, bounds=(0, np.inf), x_scale=[first[0], 1 / top, 1 / top**2],
+        residuals, first, slopes, bounds=(0, np.inf), method="dogbox", x_scale=[first[0], 1 / top, 1 / top**2],
         xtol=1e-14, ftol=1e-14, gtol=1e-14, max_nfev=2000,
     )  # fmt: skip
     gamma, alpha, beta = map(float, found.x)
@@ -99,6 +101,43 @@ def fit(load: ArrayLike, throughput: ArrayLike) -> UslFit:
         scale * gamma, alpha, beta, scale * gamma_se, alpha_se, beta_se, len(n), top,
         peak_load, peak, limit, text,
     )  # fmt: skip
+
+
+def by_scope(load: pd.DataFrame, throughput: pd.DataFrame) -> pd.DataFrame:
+    """`fit` for each scope of two metrics, from what both say of the same moment.
+
+    `load`, `throughput`: rows of `series` at one interval. One row per scope of either, those with a peak first: scope, n,
+    load (the highest), gamma, alpha, beta, their errors (_se), peak_load, peak, limit (null where not identifiable),
+    reason (why there is no fit). Raises InputError where they share no scope, RefusedError where intervals differ and as
+    `grid.read`.
+    """
+    both = [grid.read(rows, str(rows["metric"].iloc[0])) for rows in (load, throughput)]
+    if both[0].step_us != both[1].step_us:
+        raise RefusedError("Load and throughput come at different intervals.", remedy="Choose one interval.")
+    values = [{g.scope: pd.Series(g.value, g.edges) for g in found.grids} for found in both]
+    scopes = sorted(values[0].keys() | values[1].keys())
+    if not values[0].keys() & values[1].keys():
+        raise InputError("Load and throughput share no scope.", remedy="Choose metrics with the same tags.")
+    numbers = ("gamma", "alpha", "beta", "gamma_se", "alpha_se", "beta_se", "peak_load", "peak", "limit")
+    rows: list[dict[str, object]] = []
+    for scope in scopes:
+        row: dict[str, object] = {"scope": scope, "n": 0, "load": np.nan, **dict.fromkeys(numbers, np.nan)}
+        if not all(scope in of for of in values):
+            rows.append({**row, "reason": "only one of the two was recorded"})
+            continue
+        n, x = values[0][scope].align(values[1][scope], join="inner")
+        try:
+            found = fit(n, x)
+        except InputError as error:
+            rows.append({**row, "reason": str(error)})
+            continue
+        told = {name: np.nan if (v := getattr(found, name)) is None else v for name in numbers}
+        rows.append({**row, "n": found.n, "load": found.observed, **told, "reason": None})
+    table = pd.DataFrame(rows).astype({"scope": "str", "reason": "str"})
+    order = table.assign(fitted=table["reason"].isna()).sort_values(
+        ["fitted", "peak_load", "scope"], ascending=[False, True, True], na_position="last"
+    )
+    return table.loc[order.index].reset_index(drop=True)
 
 
 def _usl(n: np.ndarray, gamma: float, alpha: float, beta: float) -> np.ndarray:

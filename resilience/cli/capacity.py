@@ -229,6 +229,44 @@ def forecast(
 
 
 @click.command()
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False))
+@click.option("--load", default="load", show_default=True, help="Column, or metric of the store.")
+@click.option("--throughput", default="throughput", show_default=True, help="Column, or metric of the store.")
+@reading
+def scalability(file: str | None, load: str, throughput: str, root: str | None, form: str) -> None:
+    """What more load still brings (Universal Scalability Law): from a load test (CSV) or two metrics of the store."""
+    import pandas as pd
+
+    from .. import views
+    from ..analysis import scalability as analysis
+
+    if file is None:
+        store = store_at(root)
+        _, interval = views.asked_for(store, throughput)
+        table = analysis.by_scope(*(views.series_at(store, name, interval) for name in (load, throughput)))
+        fitted, peaks = int(table["reason"].isna().sum()), int(table["peak_load"].notna().sum())
+        text = f"{throughput} against {load} at {interval:g} s: fitted on {fitted} of {len(table)} scopes, with an "
+        text += f"identifiable peak on {peaks}."
+        show(table, form, f"{text} Nothing is stated beyond twice the highest load.")
+        return
+    try:
+        rows = pd.read_csv(file)
+        n, x = (pd.to_numeric(rows[name], errors="raise") for name in (load, throughput))
+    except KeyError as error:
+        raise InputError(
+            f"There is no column {error}.",
+            where=file,
+            remedy=f"Name it by --load or --throughput: {', '.join(rows)[:200]}.",
+        ) from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"This is no table of numbers: {error}"[:200], where=file, remedy="Give a CSV."
+        ) from None
+    found = analysis.fit(n, x)
+    show(pd.DataFrame([vars(found)]).drop(columns="text"), form, found.text)
+
+
+@click.command()
 @click.option("--incident", "chosen", multiple=True, metavar="ID", help="Only this one; may be repeated.")
 @click.option("--metric", help="Orders or requests, as counts [default: as `resilience capacity`].")
 @reading

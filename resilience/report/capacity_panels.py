@@ -123,19 +123,26 @@ def room(carried: Headroom, left: Exhaustion) -> Panels:
     some = drawn.head(2 * _MOST).merge(carried.table[["scope", "low", "high"]], on="scope", how="left")
     text = (
         "The busiest hour of an ordinary week as a share of what each service carries: right of the line it needs more. "
-        f"Bars are 95 % intervals of the limit. {carried.text}"
+        f"Bars are 95 % intervals of what it carries. {carried.goal or carried.text}"
     )
     text += f" Drawn are the {len(some)} fullest." if len(some) < len(rows) else ""
     panels = [Panel(short), Panel(text, figures.room(some))]
     soon = rows[rows["state"] == "within the horizon"].head(_MOST)
     if soon.empty:
-        return Panels([*panels, Panel(left.text, table=numbers)])
+        return Panels([*panels, Panel(left.rests_on, table=numbers)])
     end = (
         rows["latest"].max()
         if rows["latest"].notna().any()
         else soon["earliest"].max() + pd.Timedelta(days=90)
     )
-    return Panels([*panels, Panel(left.text, figures.dates(soon.assign(end=end)), numbers)])
+    every = rows[rows["state"] == "within the horizon"]
+    again = int(every["since"].notna().sum())
+    text = (
+        f"When the next {len(soon)} of {len(every)} will need all that they carry: a bar holds the date 8 times in 10, the "
+        f"diamond is the likeliest. {left.rests_on}"
+    )
+    text += f" {again} of them needed more before, in another season." if again else ""
+    return Panels([*panels, Panel(text, figures.dates(soon.assign(end=end)), numbers)])
 
 
 def _in_short(rows: pd.DataFrame) -> str:

@@ -15,9 +15,11 @@ from . import (
     report_days,
     report_durations,
     report_parts,
+    report_prose,
     report_quality,
     report_timeline,
     report_times,
+    report_words,
 )
 from .markdown_text import Document
 from .problems import problem
@@ -33,7 +35,9 @@ _PARTS = re.compile(
     r"(?:executive |incident )?summary|time ?line|impact|root causes?|trigger|detection|resolution|stats|statistics"
     r"|action items?|lessons learned|contributing factors|overview|background|attendees"
 )
-_SUMMARY = re.compile(r"^(?:(?:executive|incident|short|brief) )?(?:summary|overview|abstract)\b|^tl;?dr\b")
+_SUMMARY = re.compile(
+    rf"^(?:(?:executive|incident|short|brief) )?(?:summary|overview|abstract|{report_words.SUMMARY})\b|^tl;?dr\b"
+)
 _TEMPLATE_NAME = re.compile(
     r"\b(?:post[- _]?mortem|incident|report|rca|pm)s?[- _]*template|^[\W_]*template[\W_]*$", re.I
 )
@@ -84,7 +88,8 @@ def read(document: Document, text: str, uri: str, stem: str, *, whole: Document 
     )
     base = report_days.base(document, stated, stem, order)
     events = report_timeline.read(document, zone, base, order, near)
-    times = report_times.read(stated, events, zone, tell, base, order)
+    span = report_prose.span(document, zone, base, order, near)
+    times = report_times.read(stated, events, zone, tell, base, order, span)
     _doubtful_lines(events, tell)
     _doubtful_days(events, base, tell)
     if len(events) == report_timeline.MAX_PROSE:

@@ -5,34 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, time, tzinfo
 from itertools import islice
 
-from . import report_clocks
+from . import report_clocks, report_prose, report_updates, report_words
 from .markdown_text import Document, Line, Section, Table, plain
 from .report_clocks import Order
 from .report_days import Base, Days, Placed, beginnings, falling
 from .report_fields import is_timeline, states_time
 
 NAME = re.compile(
-    r"\btime ?lines?\b|\bchronology\b|\bsequence of events\b|\b(?:event|incident) log\b|^log of events\b"
+    rf"\b(?:{report_words.TIMELINE})\b"
+    r"|\btime ?lines?\b|\bchronology\b|\bsequence of events\b|\b(?:event|incident) log\b|^log of events\b"
 )
 _ALL_TIMES = re.compile(
     r"[\W_]{0,3}(?:note:?\s)?(?:all\s|the\s)?(?:dates? (?:and|&) )?(?:clock\s)?time(?:s|stamps?)?\b.{0,60}\b(?:in|are|is)\b"
+    rf"|.{{0,20}}\b(?:{report_words.ALL_TIMES})"
     r"|.{0,60}\ball\s(?:dates? (?:and|&) )?(?:clock\s)?times?(?:stamps?)?\b",
     re.IGNORECASE,
 )
-_NOT_TOLD = re.compile(
-    r"\b(?:action|follow|lesson|next steps|went|lucky|prevent|better|improve|appendix|glossary|to ?do)"
-)
 MAX_PROSE = 500
 """Sentences with a time that are read as a timeline: more is no story but a log."""
-_SPOKEN = re.compile(r"(?:^|\b(?:at|around|about|by|since|from|on)\s+~?)\Z", re.IGNORECASE)
 # What may look like a moment but is not: doubt, trial, hope, questions
 _UNSURE = re.compile(
     r"\b(?:not|never|no longer|if|until|unless|partial(?:ly)?|believed?|assumed?|appears?|seems?|thought"
     r"|potential(?:ly)?|temporar(?:y|ily)|attempt(?:ed|s)?|yet|still|should|would|could|might|may|to be|expected"
-    r"|again|awaiting)\b|n['’]t\b|\?",
+    rf"|again|awaiting|{report_words.UNSURE})\b|n['’]t\b|\?",
     re.IGNORECASE,
 )
 _ZONE_HEADER = re.compile(r"(?i)tz|zone|time ?zone|utc offset")
@@ -54,10 +52,10 @@ _WE = r"(?:(?:we|[\w ]{1,30}\s(?:team|people))\s)?(?:officially\s)?"
 _OPEN = r"(?!\s(?:as\s)?(?:resolved|over|closed|mitigated))"
 _ENDING = r"(?!.{0,200}\b(?:recover|fix|resol|restor|normal|works?\b|working\b))"
 _MARKS = {
-    "started": rf"^{_IT}\s(?:began|begins|started|starts)\b|\((?:{_IT}\s)?(?:started|began)\)|^(?:start(?:ed)?|began):"
-    rf"|^start\sof\s{_IT}\b",
+    "started": rf"^{_IT}\s(?:began|begins|started|starts|start\stime)\b|\((?:{_IT}\s)?(?:started|began)\)"
+    rf"|^(?:start(?:ed)?|began):|^start\sof\s{_IT}\b",
     "detected": rf"^{_IT}\s{_BE}(?:detected|noticed|discovered)\b|^detect(?:ion|ed):|^discovery:|^(?:detected|noticed)[.]?$"
-    rf"|^(?:(?:first|monitoring|automat(?:ic|ed))\s){{0,2}}(?:alert|alarm)s?\s{_BE}(?:triggered|triggers|fired|fires|received)\b"
+    rf"|^(?:(?:first|monitoring|internal|automat(?:ic|ed))\s){{0,2}}(?:alert|alarm)s?\s{_BE}(?:triggered|triggers|fired|fires|received)\b"
     r"|^(?:we\s)?received?\s(?:the\s|an\s|a\s)?(?:first\s)?alert\b|\((?:issue\s|incident\s)?detected\)"
     r"|^(?:we|the team|(?:the\s|our\s)?on-?call(?:\sengineer)?)\s(?:was|were|is|are|got|gets)\s(?:alerted|paged)\b"
     rf"|^(?:some\s|several\s|first\s|a\s|an\s)?(?:customer|user)s?\s(?:start(?:ed)?\sto\s)?report(?:s|ed)?\b{_ENDING}",
@@ -74,7 +72,10 @@ _MARKS = {
     r"|^full(?:y)?\srecover(?:y|ed)\b"
     r"|^(?:the\s|all\s)?services?\s(?:(?:was|is|were|are|has been|have been)\s)?(?:fully\s)?(?:restored|recovered)\b",
 }
-_MOMENTS = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _MARKS.items()}
+_MOMENTS = {
+    name: re.compile("|".join(filter(None, [pattern, report_words.MARKS.get(name)])), re.IGNORECASE)
+    for name, pattern in _MARKS.items()
+}
 _PIECE = re.compile(r"\s\|\s|(?<=[.!])\s+(?=[A-Z])")
 _CLOSES = re.compile(
     r"^(?:the\s)?(?:incident|ticket)\s(?:was\s|is\s)?(?:officially\s)?closed\b|^closed[.:]?$", re.I
@@ -93,6 +94,10 @@ class Event:
     moment: str | None = None
     date_from: str | None = None
     date_note: str | None = None
+    end: int = 0
+
+    def __post_init__(self) -> None:
+        self.end = self.line
 
     @property
     def text(self) -> str:
@@ -117,49 +122,88 @@ def read(
     order: Order | None = None,
     near: date | None = None,
 ) -> list[Event]:
-    """Rows of every timeline section and of tables elsewhere whose header shows that they are one; else of the prose.
+    """Rows of every timeline section and of tables elsewhere whose header shows that they are one; else a status page's
+    updates; else sections whose lines begin with times; else sentences with a time, which mark no moment.
 
     `zone` is the file's. A nearer one goes first: the line's own, the column's, the heading's. A date is the
     line's own, else that of the nearest row or heading above it, else `base`; `Event.date_from` says which. A
     date without a year that has no other near it takes that of `near`.
     """
-    events: list[Event] = []
-    named = {id(section): section for section in document.under(NAME)}
-    zone_here, days = zone, Days(base, order, near=near)
-    outer = 0
-    for i, section in enumerate(document.sections):
-        inside = id(section) in named
-        if inside:
-            if NAME.search(section.name) and (not outer or section.level <= outer):
-                outer, zone_here = section.level, zone
-                clocks = beginnings(list(_lines_of(document.sections, i)), zone)
-                falls = falling(beginnings(_beginnings(section), zone))
-                days = Days(base, order, clocks=clocks, falls=falls, near=near)
-            zone_here = _one(report_clocks.zones_in(section.title)) or zone_here
-            placed = days.place(section.title, zone_here)
-            if placed.instant.clock and section.level > outer:
-                events.append(_event(placed, [placed.instant.rest], section.line))
-            elif day := report_clocks.day_in(section.title, order):
-                days.heading(day)
-            elif section.level > outer:
-                days.turn(section.title)
-        else:
-            outer = 0
-        for part in section.content:
-            if isinstance(part, Table):
-                if is_timeline(part) or (inside and _time_column(part) is not None):
-                    clocks = beginnings([plain(r.cells[0]) for r in part.rows if r.cells], zone)
-                    falls = falling(clocks)
-                    alone = Days(base, order, clocks=clocks, falls=falls, near=near)
-                    within = days if inside and not falls else alone
-                    events += _of_table(part, zone_here if inside else zone, within)
-            elif inside:
-                _add(events, part, zone_here, days)
-    if not any(event.stated for event in events):
-        events += islice(_told_in_prose(document, zone, Days(base, order, near=near), order), MAX_PROSE)
-    else:
+    walk = _Walk(zone, base, order, near)
+    events = walk.through(document.sections, {id(section) for section in document.under(NAME)}, NAME)
+    if any(event.stated for event in events):
         _mark(events)
-    return events
+        return events
+    if updates := report_updates.read(document, zone, walk.days(falls=True)):
+        said = report_updates.moments(updates)
+        for i, one in enumerate(updates):
+            placed = one.placed or Placed(report_clocks.read(""))
+            text = ": ".join(filter(None, [one.label.capitalize(), " ".join(one.texts)]))
+            events.append(_event(placed, [text], one.line))
+            events[-1].moment = said.get(i)
+        return events
+    runs = {id(s) for s in document.sections if not report_prose.NOT_TOLD.search(s.name) and _is_run(s)}
+    if runs:
+        events += walk.through(document.sections, runs, None)
+        _mark(events)
+        return events
+    told = report_prose.told(document, zone, walk.days(), order)
+    return [*events, *(_event(placed, [text], line) for placed, text, line in islice(told, MAX_PROSE))]
+
+
+def _is_run(section: Section) -> bool:
+    """True where three or more lines, and most of them, begin with a clock time: a timeline without that name."""
+    lines = [part for part in section.content if isinstance(part, Line) and part.text.strip()]
+    items = [part for part in lines if part.depth] or lines
+    timed = [part for part in items if report_clocks.read(plain(part.text[:200])).clock]
+    return len(timed) >= 3 and 2 * len(timed) >= len(items)
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """From the top of a document to its end, with what dates and zones hold at the beginning of every timeline."""
+
+    zone: tzinfo | None
+    base: Base | None
+    order: Order | None
+    near: date | None
+
+    def days(self, clocks: list[time] | None = None, *, falls: bool = False) -> Days:
+        return Days(self.base, self.order, clocks=clocks, falls=falls, near=self.near)
+
+    def through(self, sections: list[Section], within: set[int], name: re.Pattern[str] | None) -> list[Event]:
+        """Events of the sections whose `id` is in `within`; those that match `name` (all, without one) begin a timeline."""
+        events: list[Event] = []
+        zone, days, outer = self.zone, self.days(), 0
+        for i, section in enumerate(sections):
+            inside = id(section) in within
+            if inside:
+                if name is None or (name.search(section.name) and (not outer or section.level <= outer)):
+                    outer, zone = section.level, self.zone
+                    clocks = beginnings(list(_lines_of(sections, i)), self.zone)
+                    days = self.days(clocks, falls=falling(beginnings(_beginnings(section), self.zone)))
+                zone = _one(report_clocks.zones_in(section.title)) or zone
+                placed = days.place(section.title, zone)
+                if placed.instant.clock and section.level > outer:
+                    events.append(_event(placed, [placed.instant.rest], section.line))
+                elif day := report_clocks.day_in(section.title, self.order):
+                    days.heading(day)
+                elif section.level > outer:
+                    days.turn(section.title)
+            else:
+                outer = 0
+            for part in section.content:
+                if isinstance(part, Line):
+                    if inside:
+                        _add(events, part, zone, days, name is not None)
+                elif name and (is_timeline(part) or (inside and _time_column(part) is not None)):
+                    clocks = beginnings([plain(r.cells[0]) for r in part.rows if r.cells], self.zone)
+                    falls = falling(clocks)
+                    alone = self.days(clocks, falls=falls)
+                    events += _of_table(
+                        part, zone if inside else self.zone, days if inside and not falls else alone
+                    )
+        return events
 
 
 def moment(text: str) -> str | None:
@@ -218,8 +262,11 @@ def _lines_of(sections: list[Section], first: int) -> Iterator[str]:
                 yield from (plain(row.cells[0]) for row in part.rows if row.cells)
 
 
-def _add(events: list[Event], part: Line, zone: tzinfo | None, days: Days) -> None:
-    """Add a line of a timeline section to `events`; a date on a line of its own is a heading."""
+def _add(events: list[Event], part: Line, zone: tzinfo | None, days: Days, named: bool) -> None:
+    """Add a line of a timeline section to `events`; a date on a line of its own is a heading.
+
+    Without the name of one (`named`) only lines with times count, and those right below them.
+    """
     text = plain(part.text).strip("| ")  # a row of a table that Markdown does not take for one
     placed = days.place(text, zone)
     instant = placed.instant
@@ -229,12 +276,13 @@ def _add(events: list[Event], part: Line, zone: tzinfo | None, days: Days) -> No
         return
     elif instant.stated:
         events.append(_event(placed, [instant.rest], part.line))
-    elif states_time(part):
+    elif states_time(part) or not (named or (events and not part.depth and events[-1].end + 1 == part.line)):
         return
     elif part.depth == 1 and text:
         events.append(Event(None, None, None, [text], part.line))
-    elif events and events[-1].line < part.line and text:
+    elif events and events[-1].line < part.line and text and not _ALL_TIMES.match(text):
         events[-1].parts.append(text)
+        events[-1].end = part.line
 
 
 def _time_column(table: Table) -> int | None:
@@ -284,22 +332,3 @@ def _of_table(table: Table, zone: tzinfo | None, days: Days) -> Iterator[Event]:
         if first and (not placed.instant.stated or placed.instant.rest.strip(" .")):
             event.lack = event.lack or "it is not understood"
         yield event
-
-
-def _told_in_prose(
-    document: Document, zone: tzinfo | None, days: Days, order: Order | None
-) -> Iterator[Event]:
-    """Sentences that hold one clock time each, as 'At 09:41 (GMT+1) we deployed.'; they mark no moment."""
-    for section in document.sections:
-        if _NOT_TOLD.search(section.name):
-            continue
-        if day := report_clocks.day_in(section.title, order) if section.level else None:
-            days.heading(day)
-        for paragraph in document.paragraphs(section):
-            for sentence, line in paragraph:
-                at = report_clocks.first_time_in(sentence)
-                if at is None or not _SPOKEN.search(sentence[max(0, at - 12) : at]):
-                    continue
-                placed = days.place(sentence[at:], zone)
-                if placed.instant.clock:
-                    yield _event(placed, [sentence], line)

@@ -13,6 +13,7 @@ from .report_clocks import Order
 from .report_days import NIGHT, Base
 from .report_durations import is_placeholder
 from .report_fields import Fact
+from .report_prose import Span
 from .report_timeline import Event
 
 Tell = Callable[..., None]
@@ -68,10 +69,14 @@ def read(
     tell: Tell,
     base: Base | None = None,
     order: Order | None = None,
+    span: Span | None = None,
 ) -> Times:
-    """Times and durations of one report. Every null and every disagreement is told. `base` dates bare clock times."""
+    """Times and durations of one report. Every null and every disagreement is told. `base` dates bare clock times.
+
+    `span` of the impact, by a sentence, holds where neither a field nor a timeline says when it began or ended.
+    """
     durations = {name: list(stated.get(name, [])) for name in (*DERIVED, "mitigate_min")}
-    places = _Places(zone, base, order)
+    places = _Places(zone, base, order, span)
     known = [event.at for event in events if event.at]
     if len(known) > 1 and known[0] > known[-1] and known == sorted(known, reverse=True):
         events = events[::-1]  # newest first
@@ -100,8 +105,11 @@ def read(
 class _Places:
     """Reads the times of fields, and remembers where each moment was found."""
 
-    def __init__(self, zone: tzinfo | None, base: Base | None, order: Order | None) -> None:
+    def __init__(
+        self, zone: tzinfo | None, base: Base | None, order: Order | None, span: Span | None = None
+    ) -> None:
         self._zone, self._base, self._order = zone, base, order
+        self.span = span
         self.origin: dict[str, tuple[str, int]] = {}
         self._latest: datetime | None = None
 
@@ -174,10 +182,26 @@ def _moment(
     if found:
         at, fact, note = found[0]
         return places.found(column, at, f"{fact.key}, line {fact.line}{note}", fact.line)
+    if not told and (known := _from_span(moment, events, stated, places)):
+        return known
     one = _from_timeline(moment, events, told, tell)
     if one is None or one.at is None:
         return None
     return places.found(column, one.at, f"timeline, line {one.line}, date from {one.date_from}", one.line)
+
+
+def _from_span(
+    moment: str, events: list[Event], stated: dict[str, list[Fact]], places: _Places
+) -> datetime | None:
+    """Start and end of the impact by a sentence, where nothing else states or marks either of the two."""
+    span = places.span
+    if span is None or moment not in ("started", "mitigated"):
+        return None
+    other = any(event.moment in ("started", "mitigated") for event in events)
+    if other or stated.get("started_at") or stated.get("mitigated_at"):
+        return None
+    at = span.began if moment == "started" else span.ended
+    return places.found(f"{moment}_at", at, f"sentence, line {span.line}", span.line)
 
 
 def _from_timeline(moment: str, events: list[Event], told: bool, tell: Tell) -> Event | None:

@@ -60,8 +60,8 @@ def incidents(records: list[Any], uri: str) -> Collector:
             "severity": out.line(record.get("impact"), "impact", subject),
             "services": out.items(record.get("components"), "components", subject),
             "declared_at": moment(dated[0][0] if dated else None, "created_at"),
-            "mitigated_at": moment(_settled(dated, ("monitoring",), ("monitoring", *_OVER)), "monitoring_at"),
-            "resolved_at": moment(_settled(dated, ("resolved",), _OVER), "resolved_at"),
+            "mitigated_at": moment(settled(dated, ("monitoring",), ("monitoring", *_OVER)), "monitoring_at"),
+            "resolved_at": moment(settled(dated, ("resolved",), _OVER), "resolved_at"),
             "text": "\n\n".join([title or subject, *bodies]),
         }
         out.add(key, row, names=[key, record.get("shortlink")], modified=record.get("updated_at"))
@@ -77,7 +77,7 @@ def incidents(records: list[Any], uri: str) -> Collector:
     return out
 
 
-def _settled(
+def settled(
     dated: list[tuple[datetime, str]], wanted: tuple[str, ...], after: tuple[str, ...]
 ) -> datetime | None:
     """When an update first had a status of `wanted`, with none but those of `after` behind it."""

@@ -69,7 +69,7 @@ def room(table: pd.DataFrame) -> go.Figure:
         autorange="reversed", categoryorder="array", categoryarray=[label(g, 30) for g in table["group"]]
     )
     figure.update_xaxes(rangemode="tozero", ticksuffix=" %")
-    return styled(figure, height=130 + 26 * len(table), x="busiest hour, share of what it carries")
+    return styled(figure, height=130 + 26 * len(table), x="share of what it carries")
 
 
 def dates(table: pd.DataFrame) -> go.Figure:
@@ -92,7 +92,7 @@ def dates(table: pd.DataFrame) -> go.Figure:
         hovertemplate="likeliest %{x}<extra>%{y}</extra>",
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=names)
-    return styled(figure, height=130 + 26 * len(table), x="when its busiest hour needs all that it carries")
+    return styled(figure, height=130 + 26 * len(table), x="date")
 
 
 def course(table: pd.DataFrame, limit: float, unit: str) -> go.Figure:
