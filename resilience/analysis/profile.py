@@ -26,7 +26,8 @@ class Profile:
     and last of the scope without a finite value; null where points lie on no even grid), n_excluded (intervals left out
     on request), p10, p50, p90, p95, max in the unit of the metric; null where n is 0. `scopes`: one row per scope: first,
     last, n, n_missing, n_excluded, mean, max, peak_to_mean (null where the mean is not positive), busiest_hour (by p95;
-    null where none is), excluded_max (highest value among those left out: the peak of events, null where there is none). `aside`: the part of `text` about scopes that cannot be read.
+    null where none is), excluded_max (highest value among those left out: the peak of events, null where there is none).
+    `aside`: the part of `text` about scopes that cannot be read.
     """
 
     table: pd.DataFrame
