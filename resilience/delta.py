@@ -78,6 +78,18 @@ def may_hold(delta: DeltaTable, rows: pa.Table, keys: Sequence[str]) -> bool:
     return bool(may.any())
 
 
+def files_within(delta: DeltaTable, between: Span) -> list[str]:
+    """Names of the files that may hold a row whose `at` lies in start <= at < end; one that states no times may."""
+    files = pa.table(delta.get_add_actions(flatten=True))
+    may = np.ones(len(files), dtype=bool)
+    if {"min.at", "max.at"} <= set(files.column_names):
+        low, high = (pd.DatetimeIndex(files[end].to_pandas()) for end in ("min.at", "max.at"))
+        # Delta cuts times in statistics to milliseconds
+        outside = (low >= between[1]) | (high + pd.Timedelta(milliseconds=1) <= between[0])
+        may = ~np.asarray(outside)
+    return sorted(name for name, held in zip(files["path"].to_pylist(), may, strict=True) if held)
+
+
 def forward(delta: DeltaTable, marks: Mapping[str, int]) -> dict[str, int]:
     """Those of `marks` that lie beyond what `delta` carries already."""
     return {name: at for name, at in marks.items() if at > (delta.transaction_version(name) or 0)}

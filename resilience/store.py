@@ -36,6 +36,7 @@ from .delta import (
     Span,
     bytes_of,
     chosen,
+    files_within,
     forward,
     layout,
     literals,
@@ -132,6 +133,14 @@ class Store:
         if "://" not in self.root:
             return fs.LocalFileSystem(), [f"{self.root}/{table}/{unquote(name)}" for name in names]
         return fs.PyFileSystem(DeltaStorageHandler.from_table(delta)), names
+
+    def holding(self, table: str, between: Span) -> list[str]:
+        """Names of the files that may hold rows of `table` with start <= at < end, by what they state of their times.
+
+        A file never changes once it is written: the same names, the same rows. What is added later has a name of its own.
+        """
+        delta = self._reading(table)
+        return [] if delta is None else files_within(delta, between)
 
     def count(self, table: str, by: Sequence[str]) -> pd.DataFrame:
         """Rows per combination of the columns `by`, as column `rows`, without loading them; largest first."""

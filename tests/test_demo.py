@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from resilience.analysis import probing
 from resilience.cli import main
 from resilience.store import Store
 
-from . import jupyterlab
+from . import jupyterlab, probe_trials
 from .sizes import SIZE, at_full_size
 
 NOTEBOOKS = ("gameday", "failure_classes", "time_to_restore", "capacity", "next_experiments")
@@ -80,6 +81,26 @@ def test_a_second_demo_changes_no_byte(demo: Path, monkeypatch: pytest.MonkeyPat
     assert "Nothing changed" in done.output
     assert contents(demo / "reports") == before
     assert Store(demo / "data/store").versions() == versions
+
+
+def test_exported_probes_hold_in_ordinary_windows_and_break_in_planted_faults(demo: Path) -> None:
+    """Limits from before a cut, windows of 20 minutes after it: all probes of an experiment together."""
+    share = probe_trials.shares(probe_trials.trial(demo))
+    assert share[probing.ORDINARY] >= 0.95
+    assert share[probing.ALL] >= 0.8
+
+
+@at_full_size("two more marketplaces of full size")
+@pytest.mark.parametrize("seed", [7, 11])
+def test_exported_probes_on_other_marketplaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (["init", "."], ["sample", ".", "--seed", str(seed)], ["ingest"]):
+        assert CliRunner().invoke(main, words).exit_code == 0, words
+    share = probe_trials.shares(probe_trials.trial(tmp_path))
+    assert share[probing.ORDINARY] >= 0.95
+    assert share[probing.ALL] >= 0.8
 
 
 def test_the_sample_is_never_written_among_other_reports(

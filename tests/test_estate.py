@@ -215,8 +215,12 @@ def test_no_scheduler_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> 
         workers.executor(store, scheduler="tcp://127.0.0.1:9"),
     ):
         pass
-    with pytest.raises(InputError), workers.executor(store, scheduler="nonsense://x"):
-        pass
+    for wrong in ("nonsense", "nonsense://x", "tcp://host:port", "10.0.0.5:8786"):
+        with (
+            pytest.raises(InputError, match="is no address of a Dask scheduler"),
+            workers.executor(store, scheduler=wrong),
+        ):
+            pass
 
 
 def test_processes_find_the_same(store: Store, rows: pd.DataFrame, expected: profile.Profile) -> None:

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from resilience.sources import report_clocks
+
 from .test_report_houses import moments
 from .test_reports import read_one
 
@@ -129,7 +131,7 @@ WAYS = (
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 600_000), st.integers(1, 8000), st.sampled_from(WAYS))
 def test_a_span_is_as_meant_or_not_known(tmp_path: Path, begin: int, lasts: int, way: str) -> None:
     began = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(minutes=begin)
@@ -147,3 +149,118 @@ def test_the_year_of_a_month_in_the_title_is_only_for_days_near_it(tmp_path: Pat
         "resolved": "02-03 16:00",
     }
     assert moments(read_one(tmp_path, f"# Review\n\n## Timeline\n\n{lines}", "B.md")) == {}
+
+
+GERMAN = """# Störung der Suche am {day}.{month:02d}.2020
+
+**Schweregrad:** hoch
+**Betroffene Dienste:** Suche, Katalog
+**Zeitzone:** Europe/Berlin
+
+## Zusammenfassung
+
+Die Suche lieferte nichts.
+
+## Zeitverlauf
+
+- {a}: Beginn der Störung
+- {b}: Alarm ausgelöst
+- 16:00 Uhr: Störung teilweise behoben
+- {c}: Störung behoben
+
+## Ursache
+
+Der Index war leer.
+
+## Maßnahmen
+
+- Index prüfen
+"""
+FRENCH = """# Panne du paiement
+
+**Gravité :** haute
+**Services impactés :** Suche, Katalog
+**Date :** mardi 3 novembre 2020
+
+Toutes les heures sont en heure de Paris (CET).
+
+## Résumé
+
+Le paiement a échoué.
+
+## Chronologie
+
+- {a} : début de l'incident
+- {b} : une alerte se déclenche
+- 16h00 : incident partiellement résolu
+- {c} : incident résolu
+
+## Cause racine
+
+Le certificat a expiré.
+
+## Actions
+
+- Surveiller les certificats
+"""
+SPANISH = """# Caída del carrito
+
+**Severidad:** alta
+**Servicios afectados:** Suche, Katalog
+**Fecha:** 3 de noviembre de 2020
+
+Todas las horas en CET.
+
+## Resumen
+
+El carrito no respondió.
+
+## Cronología
+
+- {a}: comienza el incidente
+- {b}: salta la alerta
+- 16:00: incidente parcialmente resuelto
+- {c}: incidente resuelto
+
+## Causa raíz
+
+Sin memoria.
+
+## Acciones
+
+- Más memoria
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "clock"),
+    [
+        (GERMAN, "{:02d}:{:02d} Uhr"),
+        (GERMAN, "{:d}.{:02d} Uhr"),
+        (FRENCH, "{:d}h{:02d}"),
+        (FRENCH, "{:d} h {:02d}"),
+        (SPANISH, "{:02d}:{:02d}"),
+    ],
+)
+def test_reports_in_german_french_and_spanish(tmp_path: Path, text: str, clock: str) -> None:
+    times = {name: clock.format(*at) for name, at in {"a": (14, 22), "b": (14, 30), "c": (16, 5)}.items()}
+    read = read_one(tmp_path, text.format(day=3, month=11, **times))
+    assert moments(read) == {"started": "11-03 13:22", "detected": "11-03 13:30", "resolved": "11-03 15:05"}
+    row = read.incidents.iloc[0]
+    assert row["services"] == "Katalog, Suche"
+    assert row[["severity", "summary"]].notna().all()
+    assert list(read.incident_factors["kind"]) == ["root cause"]
+    assert len(read.actions) == 1
+
+
+@pytest.mark.parametrize("words", ["1h30m of work", "1h30 later it was over", "2h15 after that"])
+def test_a_duration_is_no_clock_time(words: str) -> None:
+    assert report_clocks.read(words).clock is None
+
+
+def test_times_in_brackets_and_a_picture_before_a_heading(tmp_path: Path) -> None:
+    lines = "- [2021-09-13 10:00 UTC] Incident started\n- [2021-09-13T10:20Z]: Alert fired\n"
+    lines += "- (11:00 UTC) Incident resolved\n"
+    read = read_one(tmp_path, f"# T\n\n## 🕐 Timeline\n\n{lines}\n## ✅ Action items\n\n- [ ] Watch it\n")
+    assert moments(read) == {"started": "09-13 10:00", "detected": "09-13 10:20", "resolved": "09-13 11:00"}
+    assert len(read.actions) == 1

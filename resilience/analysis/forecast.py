@@ -70,7 +70,7 @@ def forecast(
     if not 1 <= weeks <= MOST_WEEKS:
         raise InputError(
             f"{weeks} weeks cannot be forecast.",
-            remedy=f"Give 1 to {MOST_WEEKS}; further out see `exhaustion`.",
+            remedy=f"Give 1 to {MOST_WEEKS}; further out see `resilience headroom`.",
         )
     found = read(series, metric, scope, exclude)
     if WEEK_US % found.step_us:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -112,6 +112,8 @@ def windows(
             remedy="Give a later --from, or ingest a longer series.",
         )
     out, zone = views.left_out(store, start), workspace_here().zone
+    given = _pairs("--limit", limits)
+    _known("--limit", given, rows)
     mine = rows[rows["scope"].map(owner).isin(targets)].reset_index(drop=True)
     learned = views.headroom(store, mine, name, objective, zone)
     found = analysis.safe_windows(
@@ -122,7 +124,7 @@ def windows(
         targets=targets,
         minutes=minutes,
         between=(start, start + pd.Timedelta(days=days)),
-        limits={**learned.sure, **_pairs("--limit", limits)},
+        limits={**learned.sure, **given},
         lost=lost,
         stopped=stopped,
         incidents=views.incidents(store, kind="real"),
@@ -187,11 +189,13 @@ def what_if(
 
     store, zone = store_at(root), workspace_here().zone
     name, rows = _load(store, metric)
+    counted = _instances(instances)
+    _known("--instances", counted if isinstance(counted, dict) else {}, rows)
     known, at_least, said = _carried(store, rows, name, objective, limits, zone)
     out = views.left_out(store)
     found = analysis.what_if(
-        rows, zone, metric=name, limits=known, at_least=at_least, times=times, lost=lost,
-        instances=_instances(instances), exclude=out.spans,
+        rows, zone, metric=name, limits=known, at_least=at_least, times=times, lost=lost, instances=counted,
+        exclude=out.spans,
     )  # fmt: skip
     short = ["scope", "capacity", "peak", "used", "state", "over_min_per_week", "carries_times", "reason"]
     show(found.table if form != "table" else found.table[short], form, " ".join([said, found.text, out.text]))
@@ -311,6 +315,7 @@ def _carried(
     from ..analysis.movement import service_of
 
     given = _pairs("--limit", limits)
+    _known("--limit", given, rows)
     learned = views.headroom(store, rows, metric, objective, zone)
     other = {
         scope: load
@@ -319,6 +324,18 @@ def _carried(
     }
     said = learned.text + (f" You gave the limit of {', '.join(sorted(given))}." if given else "")
     return {**other, **given}, [scope for scope in learned.at_least if scope in other], said
+
+
+def _known(option: str, given: Collection[str], rows: pd.DataFrame) -> None:
+    """Raises InputError where `given` names what has no series: it would change nothing, and nobody would notice."""
+    from ..analysis.movement import service_of
+
+    scopes = rows["scope"].unique()
+    if unknown := sorted(set(given) - set(scopes) - {service_of(scope) for scope in scopes}):
+        raise InputError(
+            f"{option} names {', '.join(unknown)}, of which there is no load.",
+            remedy="See `resilience capacity`.",
+        )
 
 
 def _instances(given: tuple[str, ...]) -> int | dict[str, int] | None:

@@ -30,6 +30,7 @@ _MARKS = re.compile(r"\*{1,3}|`{1,3}|(?<!\w)_{1,3}(?=\S)|(?<=\S)_{1,3}(?!\w)|\[\
 _TASK = re.compile(r"\[([ xX])\]\s+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9])")
 _HOUR = re.compile(r"\d:\d\d|\d\s?[ap]m\b", re.IGNORECASE)
+_PICTURES = re.compile(r"^[^\w(\[]{1,8}")
 _NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2}){0,3}[.)]?\s+(?=\S)")
 
 
@@ -85,8 +86,8 @@ class Section:
 
     @property
     def name(self) -> str:
-        """Title in lower case without number and closing punctuation, to compare with."""
-        return _NUMBERED.sub("", self.title).strip(" :.?!").lower()
+        """Title in lower case without number, closing punctuation and pictures before it, to compare with."""
+        return _NUMBERED.sub("", _PICTURES.sub("", self.title)).strip(" :.?!").lower()
 
 
 @dataclass(frozen=True)

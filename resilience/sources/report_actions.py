@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from . import report_words
 from .markdown_text import Document, Line, Table, plain
 from .report_durations import is_placeholder
 
 NAME = re.compile(
     r"^(?:action (?:items?|points?|plan)|actions?|(?:corrective|preventive|follow[- ]?up|remediation) (?:actions?|items?)"
-    r"|follow[- ]?ups?|next steps|to[- ]?dos?)\b"
+    rf"|follow[- ]?ups?|next steps|to[- ]?dos?|{report_words.ACTIONS})\b"
 )
 _STATE = r"open|done|closed|completed?|in progress|to ?do|planned|blocked|cancelled|won't do"
 _OWNED = re.compile(rf"\s{{0,3}}\(([^(),]{{1,60}}),\s?({_STATE})\)\.?$", re.IGNORECASE)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
+
+from .report_words import MONTHS, WEEKDAYS, any_of
 
 YEARS = range(1600, 2200)
 """Wide, since collections hold old incidents too; outside, a year is taken for a slip."""
@@ -16,6 +18,7 @@ AMBIGUOUS = frozenset({"AST", "BST", "CST", "IST", "SST"})
 # As written, all year round: a report that says CET in July means +01:00.
 _FIXED = {
     "Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "MSK": 3, "JST": 9,
+    "MEZ": 1, "MESZ": 2,
     "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
 }  # fmt: skip
 _SEASONAL = {"ET": "America/New_York", "PT": "America/Los_Angeles"}
@@ -25,32 +28,32 @@ _ZONE = re.compile(
     r"|(?P<name>[A-Z][A-Za-z_]{1,20}/[A-Z][A-Za-z_/+-]{1,40})|(?P<short>[A-Z]{1,4}|utc|gmt))(?![\w])"
 )
 _ZONE_WITHIN = re.compile(rf"(?<![\w+/-])(?:{_ZONE.pattern})")
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"
-_MONTH = (
-    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
-    r"|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
-)
+_MONTH = rf"(?:{any_of(MONTHS)})\b\.?"
+_WEEKDAY = rf"(?:(?:{any_of(WEEKDAYS)})\b\.?,?\s{{1,3}})?"
+_ORDINAL = r"(?:st|nd|rd|th|er)?\.?"
 _DATE = re.compile(
-    r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}\.?,?\s{1,3})?(?:"
+    rf"{_WEEKDAY}(?:"
     r"(?P<iso>\d{4}[-/]\d{1,2}[-/]\d{1,2})(?!\d)|(?P<num>\d{1,2}[./-]\d{1,2}[./-]\d{4})(?!\d)"
-    rf"|(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\.?\s{{1,3}}(?:of\s{{1,3}})?(?P<month>{_MONTH}),?\s{{1,3}}"
+    rf"|(?P<day>\d{{1,2}}){_ORDINAL}\s{{1,3}}(?:(?:of|de)\s{{1,3}})?(?P<month>{_MONTH}),?\s{{1,3}}(?:de\s)?"
     rf"(?P<year>\d{{4}})(?!\d)|(?P<month2>{_MONTH})\s{{1,3}}(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?,?\s{{1,3}}"
     r"(?P<year2>\d{4})(?!\d))",
     re.IGNORECASE,
 )
 _YEARLESS = re.compile(
-    rf"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{{0,6}}\.?,?\s{{1,3}})?(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\.?\s{{1,3}}"
-    rf"(?:of\s{{1,3}})?(?P<month>{_MONTH})|(?P<month2>{_MONTH})\s{{1,3}}(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?)(?!\w|:\d)",
+    rf"{_WEEKDAY}(?:(?P<day>\d{{1,2}}){_ORDINAL}\s{{1,3}}"
+    rf"(?:(?:of|de)\s{{1,3}})?(?P<month>{_MONTH})|(?P<month2>{_MONTH})\s{{1,3}}(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?)(?!\w|:\d)",
     re.IGNORECASE,
 )
 _MONTH_YEAR = re.compile(rf"(?<![\w.])({_MONTH}),?\s{{1,3}}((?:19|20)\d\d)(?!\d)", re.IGNORECASE)
 _NUMBERS = re.compile(r"(?<![\d/-])(\d{1,2})([/-])(\d{1,2})\2(\d{4})(?![\d/-])")
 _TO = re.compile(r"(?:\b(?:to|until|till|through|and)|[-–—])\s{0,3}\Z")
-# 14:05, 14:05:59.1, 2:05 PM, 2pm; 1405 only before a zone
+# 14:05, 14:05:59.1, 2:05 PM, 2pm, 14:05 Uhr, 14h05; 14.05 only before Uhr, 1405 only before a zone
 _CLOCK = re.compile(
     r"(?:(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9}))?)?(?!\d|:\d|:?\?)"
-    r"(?:\s?(?P<half>[AaPp])\.?[Mm]\b\.?)?|(?P<h2>\d{1,2})\s?(?P<half2>[AaPp])\.?[Mm]\b\.?"
-    r"|(?P<h3>[01]\d|2[0-3])(?P<m3>[0-5]\d)(?=\s?(?:Z|UTC|GMT|CES?T)\b))"
+    r"(?:\s?(?:(?P<half>[AaPp])\.?[Mm]\b\.?|Uhr\b|uur\b))?|(?P<h2>\d{1,2})\s?(?P<half2>[AaPp])\.?[Mm]\b\.?"
+    r"|(?P<h3>[01]\d|2[0-3])(?P<m3>[0-5]\d)(?=\s?(?:Z|UTC|GMT|CES?T)\b)"
+    r"|(?P<h4>[01]?\d|2[0-3])(?:\.(?P<m4>[0-5]\d)\s?(?:Uhr|uur)\b"
+    r"|\s?h\s?(?P<m5>[0-5]\d)(?!\w|\s(?:later|after|long|plus|de)\b)))"
 )
 # 14:??, --:--, HH:mm, 2022-05-??, 2021/22-??-??
 _PARTIAL = re.compile(
@@ -58,7 +61,8 @@ _PARTIAL = re.compile(
     r"(?:[\d?xHh-]{1,2}:[\d?xMm-]{1,2})?|[Hh]{2}:[Mm]{2}|\d{1,2}:(?:[Mm]{2}|[Xx]{2})"
 )
 _APPROXIMATE = re.compile(
-    r"(?:~|≈|(?:ca\.?|circa|around|about|approx\.?|approximately|at)\s)\s{0,3}", re.IGNORECASE
+    r"(?:~|≈|(?:ca\.?|circa|around|about|approx\.?|approximately|at|gegen|um|vers|à|hacia|a las)\s)\s{0,3}",
+    re.IGNORECASE,
 )
 _JOIN = re.compile(
     r"\s{0,5}(?:T(?=\d)|[-–—]\s{1,3}|,?\s{0,3}"
@@ -72,6 +76,8 @@ _END = re.compile(r"[\d?-]{1,2}:[\d?-]{2}")
 _BLANK = re.compile(r"\s{0,3}")
 _OPEN = re.compile(r"\s{0,3}[(\[]?")
 _SEPARATOR = re.compile(r"\s{0,5}[-–—:|,.)]{0,2}\s{1,5}|[-–—:|,]\s{0,5}")
+
+_BRACKETED = re.compile(r"\s{0,3}(?:\[([^\[\]]{3,60})\]|\(([^()]{3,60})\))\s{0,3}[-–—:|]?\s{0,3}")
 
 
 @dataclass(frozen=True)
@@ -146,7 +152,7 @@ def order_in(text: str) -> Order | None:
 def month_in(text: str) -> date | None:
     """The middle of the one month with its year that `text` names, as 'June 2023' does; None where it names none or two."""
     found = {
-        date(int(match[2]), _MONTHS.index(match[1][:3].lower()) // 4 + 1, 15)
+        date(int(match[2]), MONTHS[match[1].lower().rstrip(".")], 15)
         for match in _MONTH_YEAR.finditer(text[:1000])
     }
     return found.pop() if len(found) == 1 else None
@@ -209,6 +215,13 @@ def read(
     `near`, the middle of a month: it must lie in that month or touch it.
     Of a range, the start is read. A local time that its zone skips or repeats names no instant.
     """
+    if bracketed := _BRACKETED.match(text[:80]):
+        found = read(bracketed[1] or bracketed[2], day=day, within=within, order=order, near=near)
+        whole = found.clock is not None and not found.rest.strip(" .")
+        rest = text[bracketed.end() :].strip()
+        return (
+            replace(found, stated=bracketed[0].strip(), rest=rest) if whole else Instant(None, None, "", text)
+        )
     head = text[:200]
     at = begin = _after(_APPROXIMATE, head, len(head) - len(head.lstrip()))
     written = why = note = None
@@ -319,7 +332,7 @@ def _date(year: int, month: int, day: int) -> date | None:
 
 
 def _month(match: re.Match[str]) -> int:
-    return _MONTHS.index((match["month"] or match["month2"])[:3].lower()) // 4 + 1
+    return MONTHS[(match["month"] or match["month2"]).lower().rstrip(".")]
 
 
 def _day(match: re.Match[str], order: Order | None = None) -> tuple[date | None, str | None]:
@@ -355,7 +368,8 @@ def _nearest(match: re.Match[str], near: date) -> date | None:
 
 
 def _time(match: re.Match[str]) -> time | None:
-    hour, minute = int(match["h"] or match["h2"] or match["h3"]), int(match["m"] or match["m3"] or 0)
+    hour = int(match["h"] or match["h2"] or match["h3"] or match["h4"])
+    minute = int(match["m"] or match["m3"] or match["m4"] or match["m5"] or 0)
     if half := match["half"] or match["half2"]:
         if not 1 <= hour <= 12:
             return None

@@ -12,6 +12,7 @@ from typing import Any
 from . import report_clocks
 from .markdown_text import Document, Line, Section, Table, plain
 from .report_durations import is_placeholder
+from .report_words import KEYS
 
 # Normalised keys, as `_normal` makes them. A key that may also open a sentence counts only before a value that fits.
 _KEYS = {
@@ -61,7 +62,7 @@ _KEYS = {
     "summary": "summary, executive summary",
 }
 _FRONT_KEYS = {"title": "title", "zone": "zone, tz", "summary": "description", "resolved_at": "resolved time"}
-_FIELD = {key: field for field, keys in _KEYS.items() for key in keys.split(", ")}
+_FIELD = {key: field for names in (KEYS, _KEYS) for field, keys in names.items() for key in keys.split(", ")}
 _FRONT_FIELD = _FIELD | {key: field for field, keys in _FRONT_KEYS.items() for key in keys.split(", ")}
 _LONGEST = 70
 _BRACKETS = re.compile(r"[(\[]([^()\[\]]{0,40})[)\]]")
@@ -192,7 +193,7 @@ def _fact(key: str, value: str, line: int) -> Fact | None:
 def _normal(key: str) -> tuple[str, str]:
     """Key in lower case with single blanks, and what stood in its brackets."""
     brackets = _BRACKETS.search(key)
-    words = _BRACKETS.sub(" ", key).replace("_", " ").replace("-", " ").strip(" :.").lower()
+    words = _BRACKETS.sub(" ", key).replace("_", " ").replace("-", " ").replace("’", "'").strip(" :.").lower()
     return " ".join(words.split()), brackets[1] if brackets else ""
 
 

@@ -19,6 +19,7 @@ from . import (
     report_quality,
     report_timeline,
     report_times,
+    report_words,
 )
 from .markdown_text import Document
 from .problems import problem
@@ -34,7 +35,9 @@ _PARTS = re.compile(
     r"(?:executive |incident )?summary|time ?line|impact|root causes?|trigger|detection|resolution|stats|statistics"
     r"|action items?|lessons learned|contributing factors|overview|background|attendees"
 )
-_SUMMARY = re.compile(r"^(?:(?:executive|incident|short|brief) )?(?:summary|overview|abstract)\b|^tl;?dr\b")
+_SUMMARY = re.compile(
+    rf"^(?:(?:executive|incident|short|brief) )?(?:summary|overview|abstract|{report_words.SUMMARY})\b|^tl;?dr\b"
+)
 _TEMPLATE_NAME = re.compile(
     r"\b(?:post[- _]?mortem|incident|report|rca|pm)s?[- _]*template|^[\W_]*template[\W_]*$", re.I
 )

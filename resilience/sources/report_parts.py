@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from . import report_words
 from .markdown_text import Document, Line, Section, plain
 from .report_durations import is_placeholder
 from .report_fields import Fact, first_word, states_fact
@@ -14,12 +15,12 @@ from .report_timeline import Event
 FACTOR_KINDS = {
     "contributing factor": re.compile(r"\bcontributing (?:factors?|causes?)\b"),
     "root cause": re.compile(
-        r"\broot causes?\b|^causes?\b|\bwhy did (?:it|this) happen\b|\bcause analysis\b|^fault$"
+        rf"{report_words.CAUSE}|\broot causes?\b|^causes?\b|\bwhy did (?:it|this) happen\b|\bcause analysis\b|^fault$"
     ),
     "trigger": re.compile(r"^triggers?\b"),
     "why": re.compile(r"\bwhys\b"),  # names have lost their number,
 }
-_IMPACT = re.compile(r"^(?:(?:customer|user|business|service) )?impact\b")
+_IMPACT = re.compile(rf"^(?:(?:customer|user|business|service) )?(?:impact|{report_words.IMPACT})\b")
 _DETECTION = re.compile(
     r"^(?:detection|how (?:was|did|were) .{0,30}(?:detect|notice|discover|find|found|alerted))"
 )

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, tzinfo
 from itertools import islice
 
-from . import report_clocks, report_prose, report_updates
+from . import report_clocks, report_prose, report_updates, report_words
 from .markdown_text import Document, Line, Section, Table, plain
 from .report_clocks import Order
 from .report_days import Base, Days, Placed, beginnings, falling
 from .report_fields import is_timeline, states_time
 
 NAME = re.compile(
-    r"\btime ?lines?\b|\bchronology\b|\bsequence of events\b|\b(?:event|incident) log\b|^log of events\b"
+    rf"\b(?:{report_words.TIMELINE})\b"
+    r"|\btime ?lines?\b|\bchronology\b|\bsequence of events\b|\b(?:event|incident) log\b|^log of events\b"
 )
 _ALL_TIMES = re.compile(
     r"[\W_]{0,3}(?:note:?\s)?(?:all\s|the\s)?(?:dates? (?:and|&) )?(?:clock\s)?time(?:s|stamps?)?\b.{0,60}\b(?:in|are|is)\b"
+    rf"|.{{0,20}}\b(?:{report_words.ALL_TIMES})"
     r"|.{0,60}\ball\s(?:dates? (?:and|&) )?(?:clock\s)?times?(?:stamps?)?\b",
     re.IGNORECASE,
 )
@@ -28,7 +30,7 @@ MAX_PROSE = 500
 _UNSURE = re.compile(
     r"\b(?:not|never|no longer|if|until|unless|partial(?:ly)?|believed?|assumed?|appears?|seems?|thought"
     r"|potential(?:ly)?|temporar(?:y|ily)|attempt(?:ed|s)?|yet|still|should|would|could|might|may|to be|expected"
-    r"|again|awaiting)\b|n['’]t\b|\?",
+    rf"|again|awaiting|{report_words.UNSURE})\b|n['’]t\b|\?",
     re.IGNORECASE,
 )
 _ZONE_HEADER = re.compile(r"(?i)tz|zone|time ?zone|utc offset")
@@ -50,10 +52,10 @@ _WE = r"(?:(?:we|[\w ]{1,30}\s(?:team|people))\s)?(?:officially\s)?"
 _OPEN = r"(?!\s(?:as\s)?(?:resolved|over|closed|mitigated))"
 _ENDING = r"(?!.{0,200}\b(?:recover|fix|resol|restor|normal|works?\b|working\b))"
 _MARKS = {
-    "started": rf"^{_IT}\s(?:began|begins|started|starts)\b|\((?:{_IT}\s)?(?:started|began)\)|^(?:start(?:ed)?|began):"
-    rf"|^start\sof\s{_IT}\b",
+    "started": rf"^{_IT}\s(?:began|begins|started|starts|start\stime)\b|\((?:{_IT}\s)?(?:started|began)\)"
+    rf"|^(?:start(?:ed)?|began):|^start\sof\s{_IT}\b",
     "detected": rf"^{_IT}\s{_BE}(?:detected|noticed|discovered)\b|^detect(?:ion|ed):|^discovery:|^(?:detected|noticed)[.]?$"
-    rf"|^(?:(?:first|monitoring|automat(?:ic|ed))\s){{0,2}}(?:alert|alarm)s?\s{_BE}(?:triggered|triggers|fired|fires|received)\b"
+    rf"|^(?:(?:first|monitoring|internal|automat(?:ic|ed))\s){{0,2}}(?:alert|alarm)s?\s{_BE}(?:triggered|triggers|fired|fires|received)\b"
     r"|^(?:we\s)?received?\s(?:the\s|an\s|a\s)?(?:first\s)?alert\b|\((?:issue\s|incident\s)?detected\)"
     r"|^(?:we|the team|(?:the\s|our\s)?on-?call(?:\sengineer)?)\s(?:was|were|is|are|got|gets)\s(?:alerted|paged)\b"
     rf"|^(?:some\s|several\s|first\s|a\s|an\s)?(?:customer|user)s?\s(?:start(?:ed)?\sto\s)?report(?:s|ed)?\b{_ENDING}",
@@ -70,7 +72,10 @@ _MARKS = {
     r"|^full(?:y)?\srecover(?:y|ed)\b"
     r"|^(?:the\s|all\s)?services?\s(?:(?:was|is|were|are|has been|have been)\s)?(?:fully\s)?(?:restored|recovered)\b",
 }
-_MOMENTS = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _MARKS.items()}
+_MOMENTS = {
+    name: re.compile("|".join(filter(None, [pattern, report_words.MARKS.get(name)])), re.IGNORECASE)
+    for name, pattern in _MARKS.items()
+}
 _PIECE = re.compile(r"\s\|\s|(?<=[.!])\s+(?=[A-Z])")
 _CLOSES = re.compile(
     r"^(?:the\s)?(?:incident|ticket)\s(?:was\s|is\s)?(?:officially\s)?closed\b|^closed[.:]?$", re.I

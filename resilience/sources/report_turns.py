@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from . import report_clocks
+from .report_words import WEEKDAYS, any_of
 
-_WEEKDAYS = ("mo", "tu", "we", "th", "fr", "sa", "su")
 _COUNTS = {"one": 1, "two": 2, "three": 3, "a": 1}
 _TURN = (
-    r"(?P<weekday>(?:mon|tue|tues|wed|wednes|thu|thur|thurs|fri|sat|satur|sun)(?:day)?)\b\.?"
+    rf"(?P<weekday>{any_of(WEEKDAYS)})\b\.?"
     r"(?:\s(?:night|morning|afternoon|evening)\b)?"
     r"|(?P<next>(?:next|following)\s(?:day|morning|afternoon|evening)|day\safter|lendemain"
     r"|(?:nächste[rn]?|folgenden?)\s(?:tag|morgen)|folgetag|día\ssiguiente)\b"
@@ -70,7 +70,7 @@ def above(text: str) -> Turn | None:
 def _turn(match: re.Match[str]) -> Turn:
     said = {name.removeprefix("o_"): value for name, value in match.groupdict().items() if value}
     if weekday := said.get("weekday"):
-        return Turn(weekday=_WEEKDAYS.index(weekday[:2].lower()))
+        return Turn(weekday=WEEKDAYS[weekday.lower()])
     if number := said.get("number"):
         return Turn(number=int(number))
     later = said.get("plus") or said.get("dplus") or said.get("bare") or said.get("later") or "1"
