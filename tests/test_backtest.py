@@ -10,7 +10,7 @@ import pytest
 
 from resilience.analysis import backtest
 
-from .ledger_worlds import CLASSES, END, START, at, facts, simulate, touches
+from .ledger_worlds import CLASSES, END, START, at, facts, rates, simulate, touches
 from .sizes import FULL, SIZE, at_full_size
 
 
@@ -84,7 +84,7 @@ def _worlds() -> pd.DataFrame:
     for seed in range(20 if FULL else 2):
         world = simulate(1000 + seed, size=SIZE)
         found = backtest.evaluate(
-            world.touches, CLASSES, world.facts, end=END, start=START, truth=world.rates(), seed=seed
+            world.touches, CLASSES, world.facts, end=END, start=START, truth=rates(world.truth), seed=seed
         ).table
         found = found[found["k"] == 15].set_index(["cells", "metric", "method"])
         levels.append(found["value"])
