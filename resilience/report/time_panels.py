@@ -11,6 +11,7 @@ from ..analysis import agreement as stated_and_derived
 from ..analysis import claims, clocks, drills, recording, signals, times
 from ..analysis import placebo as random_dates
 from ..errors import InputError
+from ..moments import moment
 from . import placebo_page
 from .figures import causes as maps
 from .figures import incidents as incident_figures
@@ -21,8 +22,7 @@ from .panels import Panel, Panels, publish, report_link, table
 def day(date: str, gamedays: pd.DataFrame) -> pd.Timestamp | None:
     """First day of the later period to judge: as given, else the day after the first GameDay, else none."""
     if date:
-        at = pd.Timestamp(date)
-        return at.tz_localize("UTC") if at.tzinfo is None else at
+        return pd.Timestamp(moment(date))
     return None if gamedays.empty else claims.after(gamedays["held_on"].min())
 
 
