@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-TOPICS = ("series", "estate", "sync", "reports", "links", "onset", "nab")
+TOPICS = ("series", "estate", "sync", "reports", "links", "onset", "nab", "plan")
 
 
 def main(wanted: list[str]) -> int:

@@ -7,13 +7,14 @@ labels: a label reads a past report whenever it is given, and says nothing of th
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from . import schema, views
+from . import moments, schema, views
 from .analysis import (
     attribution,
     backtest,
@@ -39,6 +40,7 @@ TABLES = (
 RECENT = pd.Timedelta(weeks=8)  # of traffic that speaks for today
 BUSY = 0.99  # quantile of the hours that a rehearsal's load is compared with
 RATE = "requests/s"
+_FIRST = pd.Timestamp("1900-01-01", tz="UTC")
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,10 @@ class Evidence:
 
 
 def latest(store: Store) -> pd.Timestamp:
-    """A moment after everything in the store that is dated: incidents, GameDays and traffic."""
+    """A moment after every incident and GameDay in the store.
+
+    Series often go on where reports end: nothing would seem to fail from then on.
+    """
     incidents = store.load("incidents")
     found = [incidents[f"{name}_at"].max() for name in schema.MOMENTS]
     found.append(store.load("gamedays")["held_on"].max() + pd.Timedelta(days=1))
@@ -70,26 +75,24 @@ def latest(store: Store) -> pd.Timestamp:
 
 def moment(stated: str) -> pd.Timestamp | None:
     """A moment as written: a date (its midnight UTC) or an ISO time with offset; None where nothing is written."""
-    if not stated:
-        return None
-    try:
-        at = pd.Timestamp(stated)
-    except ValueError as error:
-        raise InputError(
-            f"{stated!r} is no moment.", remedy="Write a date, e.g. 2020-11-30, or an ISO time with offset."
-        ) from error
-    return at.tz_localize("UTC") if at.tzinfo is None else at.tz_convert("UTC")
+    return pd.Timestamp(moments.moment(stated)) if stated else None
 
 
 def read(
-    store: Store, as_of: pd.Timestamp | None = None, *, hidden: bool = False, zone: str = "UTC"
+    store: Store,
+    as_of: pd.Timestamp | None = None,
+    *,
+    hidden: bool = False,
+    zone: str = "UTC",
+    say: Callable[[str], None] = lambda step: None,
 ) -> Evidence:
     """Everything that the store held at `as_of` (aware; None: all of it).
 
-    `hidden`: also look for dependencies that nobody has declared, in two years of traffic and in the
+    `hidden`: also look for dependencies that nobody has declared, in the whole weeks of traffic and in the
     incidents; it takes longer than everything else, so the ledger alone does without. `zone`: in which the
-    hour of a week is counted.
+    hour of a week is counted. `say` is told what comes next.
     """
+    say("incidents and their classes")
     moment = latest(store) if as_of is None else as_of
     incidents = views.incidents(store, kind="real")
     known = incidents[~(first(incidents) >= moment)].reset_index(drop=True)
@@ -105,13 +108,14 @@ def read(
     shared = attribution.shares(known, graph)
     touches = attribution.touches(known, classes, shared)
     traffic = _traffic(store, moment)
-    days = _gamedays(store, moment)
-    loads = [load for tables, _ in days for load in _loads(store, tables)]
-    history = rehearsals.history(days, pd.DataFrame(loads, columns=list(_LOADS)))
-    held = [tables["gamedays"]["gameday_id"].iloc[0] for tables, _ in days]
+    say("what was rehearsed")
+    history, held = _rehearsed(store, moment)
     uncovered = views.surprise_edges(store)
     surprises = surprise_edges.of_gamedays(uncovered[uncovered["gameday_id"].isin(held)])
-    seen = _hidden(store, known, moment, traffic["last"].max(), zone) if hidden else _no_edges()
+    seen = _no_edges()
+    if hidden:
+        say("dependencies that nobody declared; looked for anew in every whole week of traffic")
+        seen = _hidden(store, known, traffic["last"].max(), zone)
     facts = _facts(graph, declared, traffic, touches, moment)
     simulated = bool(known["simulated"].any()) or bool(history["simulated"].any())
     peaks = traffic[["service", "peak"]].assign(unit=RATE)
@@ -126,7 +130,7 @@ def services(store: Store) -> frozenset[str]:
     """Every service that an incident, a GameDay, a graph or a series of the store names."""
     graph, declared = _graph(store, schema.frame("dependency_verdicts"))
     incidents = views.incidents(store, kind="real")["services"].dropna()
-    scopes = _service(store.count("series", ("scope",))["scope"]).dropna()
+    scopes = views.production_services(store.count("series", ("scope",))["scope"]).dropna()
     listed = {name for names in incidents for name in names.split(", ")}
     targets = store.load("experiment_targets")["service"]
     return frozenset({*listed, *targets, *declared["service"], *graph["caller"], *graph["callee"], *scopes})
@@ -178,16 +182,14 @@ def _graph(store: Store, verdicts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataF
     return calls, views.table(store, "services")
 
 
-def _service(scope: pd.Series) -> pd.Series:
-    """The service of a production scope; null for other scopes."""
-    codes, names = pd.factorize(scope)  # millions of rows hold some hundred scopes
-    found = pd.Series(names, dtype="str").str.extract(r"^(?:env:prod[a-z]*,)?service:([^,]+)$", expand=False)
-    return pd.Series(found.reindex(codes).to_numpy(), index=scope.index, dtype="str")
-
-
 def _traffic(store: Store, moment: pd.Timestamp) -> pd.DataFrame:
     """Per service: mean and busy-hour requests per second over the last weeks of its series before
     `moment`, and its last point."""
+    read = [*store.holding("series", (_FIRST, moment)), f"corrections {store.version('corrections')}"]
+    return kept(store, "traffic", [*read, str(moment)], lambda: _lately(store, moment))
+
+
+def _lately(store: Store, moment: pd.Timestamp) -> pd.DataFrame:
     empty = pd.DataFrame(
         {"service": pd.Series(dtype="str"), "traffic": [], "peak": [], "last": pd.to_datetime([], utc=True)}
     )
@@ -205,7 +207,7 @@ def _traffic(store: Store, moment: pd.Timestamp) -> pd.DataFrame:
         if known.empty:
             return empty
         end = known["at"].max() + pd.Timedelta(seconds=usual[1])
-    rows = rows.assign(service=_service(rows["scope"]), rate=rows["value"] / usual[1])
+    rows = rows.assign(service=views.production_services(rows["scope"]), rate=rows["value"] / usual[1])
     if rows["rollup"].iloc[0] not in ("sum", "count"):
         rows["rate"] = rows["value"]
     grouped = rows.dropna(subset=["service", "rate"]).groupby("service")
@@ -215,18 +217,32 @@ def _traffic(store: Store, moment: pd.Timestamp) -> pd.DataFrame:
     return found.reset_index()
 
 
-def _gamedays(store: Store, moment: pd.Timestamp) -> list[tuple[dict[str, pd.DataFrame], pd.DataFrame]]:
-    """Tables and result of every GameDay held before `moment`, in order of time."""
+def _rehearsed(store: Store, moment: pd.Timestamp) -> tuple[pd.DataFrame, list[str]]:
+    """The history of what was rehearsed before `moment`, and the ids of the GameDays.
+
+    Every GameDay is kept apart: what is recorded of one says nothing of another.
+    """
     whole = {name: views.table(store, name) for name in schema.GAMEDAY_TABLES}
     held = whole["gamedays"]
-    found = []
-    for day in held[held["held_on"] < moment].sort_values(["held_on", "gameday_id"])["gameday_id"]:
+    held = held[held["held_on"] < moment].sort_values(["held_on", "gameday_id"])["gameday_id"]
+    days = []
+    for day in held:
         tables = {
             name: rows[rows["gameday_id"] == day].reset_index(drop=True) for name, rows in whole.items()
         }
-        tables["series"] = views.watched(store, tables["experiment_probes"], tables["experiments"])
-        found.append((tables, gameday.analyse(tables).table))
-    return found
+        read = [*tables.values(), *views.around_day(store, tables["experiments"])]
+        days.append(kept(store, "rehearsed", read, partial(_day, store, tables)))
+    empty = rehearsals.history([])
+    found = pd.concat([days_ for days_ in days if len(days_)] or [empty], ignore_index=True)
+    return rehearsals.ordered(found), list(held)
+
+
+def _day(store: Store, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """`rehearsals.history` of one GameDay."""
+    watched = views.watched(store, tables["experiment_probes"], tables["experiments"])
+    result = gameday.analyse({**tables, "series": watched}).table
+    loads = pd.DataFrame(_loads(store, tables), columns=list(_LOADS))
+    return rehearsals.history([(tables, result)], loads)
 
 
 _LOADS = ("gameday_id", "experiment_key", "service", "load", "load_unit")
@@ -290,31 +306,29 @@ def _no_edges() -> pd.DataFrame:
     return ledger.frame_edges(None)
 
 
-def _hidden(
-    store: Store, known: pd.DataFrame, moment: pd.Timestamp, last: pd.Timestamp, zone: str
-) -> pd.DataFrame:
-    """Candidate dependencies from series and incidents before `moment`; none where there is too little to look at.
+def _hidden(store: Store, known: pd.DataFrame, last: pd.Timestamp, zone: str) -> pd.DataFrame:
+    """Candidate dependencies from series and incidents; none where there is too little to look at.
 
-    `last`: the last point of traffic before it. What moves together depends on these points alone, and is kept.
+    `last`: the last point of traffic that was known. What moves together is looked for up to the end of the last whole week
+    before it, and kept: it depends on those files of the series alone that may hold points of that time.
     """
     usual = views.traffic(store, views.REQUESTS)
-    if usual is None:
+    if usual is None or pd.isna(last):
         return _no_edges()
     named = known[["incident_id", "services"]].dropna()
     named = named.assign(service=named["services"].str.split(", ")).explode("service", ignore_index=True)
     edges = views.table(store, "service_edges")
+    until = (last + pd.Timedelta(seconds=usual[1])).floor("7D")
 
     def make() -> pd.DataFrame:
-        rows = views.table(store, "series", where={"metric": [usual[0]]})
-        rows = rows[(rows["interval_s"] == usual[1]) & (rows["at"] < moment)]
-        rows = rows[_service(rows["scope"]).notna()]
         try:
-            return dependencies.together(rows, edges, metric=usual[0], zone=zone)[1]
+            return dependencies.together(
+                views.hourly(store, usual, until), edges, metric=usual[0], zone=zone
+            )[1]
         except InputError:  # too few services or weeks: nothing can be found, and nothing is claimed
             return pd.DataFrame(columns=dependencies.COLUMNS)
 
-    versions = store.versions()
-    read = [f"{name} {versions.get(name)}" for name in ("series", "service_edges", "corrections")]
-    moving = kept(store, "moving", [*read, f"{usual} {last} {zone}"], make)
+    read = [edges, *store.holding("series", (_FIRST, until)), f"corrections {store.version('corrections')}"]
+    moving = kept(store, "moving", [*read, f"{usual} {until} {zone}"], make)
     found = dependencies.combined(moving, edges, named[["incident_id", "service"]])
     return found[["service", "follower", "evidence"]].assign(origin="series or incidents")

@@ -15,7 +15,7 @@ import pandas as pd
 from .files import write_whole
 from .store import Store, content_hash
 
-_MOST = 32
+_MOST = 128  # a team has dozens of GameDays, each with an answer of its own
 
 
 def kept(

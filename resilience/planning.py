@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from . import views
-from .analysis import backlog, plan, programme, safe_windows, tolerances
+from . import evidence, views
+from .analysis import backlog, plan, probing, programme, safe_windows, tolerances
 from .analysis.faults import Fault
 from .errors import InputError
 from .evidence import Evidence, first
@@ -47,14 +48,74 @@ def _budgets(store: Store, moment: pd.Timestamp) -> dict[str, str]:
 
 
 def steady_state(store: Store, found: Evidence, service: str, at: pd.Timestamp, zone: str) -> pd.DataFrame:
-    """Limits of a service when its experiment begins, from its own series without its incidents and GameDays."""
+    """Limits of a service when its experiment begins, from its own ordinary weeks."""
     rows = views.table(store, "series", where=_scopes(service))
+    return tolerances.limits(
+        rows[rows["at"] < found.as_of], at, zone, exclude=_disturbed(store, found, service)
+    )
+
+
+def _disturbed(store: Store, found: Evidence, service: str) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    """When a service had an incident, anybody a GameDay, or the calendar no ordinary week."""
     mine = found.incidents[found.incidents["services"].fillna("").map(lambda s: service in s.split(", "))]
     start = mine["started_at"].fillna(mine["detected_at"])
     end = mine["mitigated_at"].fillna(mine["resolved_at"]).fillna(start + pd.Timedelta(hours=8))
     spans = [(a - LEAD, b) for a, b in zip(start, end, strict=True) if pd.notna(a) and a - LEAD < b]
     spans += [(at, at + pd.Timedelta(days=1)) for at in found.history["held_on"].unique()]
-    return tolerances.limits(rows[rows["at"] < found.as_of], at, zone, exclude=spans)
+    unlike = store.once(f"left out {found.as_of}", lambda: views.left_out(store, found.as_of)).spans
+    return [*spans, *unlike.get(service, []), *unlike.get("", [])]
+
+
+def try_probes(
+    store: Store, since: pd.Timestamp, zone: str, minutes: float, most: int, say: Callable[[str], None]
+) -> probing.Trial:
+    """How the probes that a plan of `since` would have exported did from then on.
+
+    Limits are made from what was known at `since`. They are tried in every incident after it, from its stated start on at
+    the service that it belongs to most, and in at most `most` ordinary windows of each of these services: minutes that were
+    recorded, no incident of the service, no GameDay, no sale and no holiday.
+    """
+    known, whole = evidence.read(store, since, say=say), evidence.read(store, say=say)
+    after = whole.touches[whole.touches["at"] >= since]
+    main = after.groupby(["incident_id", "service"])["weight"].sum().reset_index()
+    main = main.sort_values(["incident_id", "weight", "service"], ascending=[True, False, True])
+    main = main.drop_duplicates("incident_id").merge(whole.incidents, on="incident_id")
+    box = pd.Timedelta(minutes=minutes)
+    until = main["mitigated_at"].fillna(main["resolved_at"])
+    dated = main["started_at"].notna() & ~(until < main["started_at"] + box)
+    tried, bare = [], 0
+    for number, (service, mine) in enumerate(main[dated].groupby("service"), 1):
+        say(f"{service}, {number} of {main.loc[dated, 'service'].nunique()} services")
+        rows = views.table(store, "series", where=_scopes(str(service)))
+        past, fine = (
+            rows[rows["at"] < since],
+            rows[(rows["at"] >= since) & (rows["interval_s"] <= box.total_seconds() / 4)],
+        )
+        quiet = probing.windows(fine, minutes, _disturbed(store, whole, str(service)), most)
+        ends = [(probing.ORDINARY, at) for at in quiet]
+        ends += [(str(row.severity), row.started_at + box) for row in mine.itertuples()]
+        for kind, at in ends:
+            limits = tolerances.limits(past, at - box, zone, exclude=_disturbed(store, known, str(service)))
+            if limits.empty:
+                bare += 1
+                continue
+            tried.append((kind, service, at, probing.together(limits, fine, at=at, minutes=minutes)))
+    return probing.trial(
+        pd.DataFrame(tried, columns=["kind", "service", "ends_at", "code"]),
+        _untried(main, dated, bare, minutes),
+    )
+
+
+def _untried(main: pd.DataFrame, dated: pd.Series, bare: int, minutes: float) -> list[str]:
+    """What could not be tried, in sentences."""
+    said = []
+    if short := int((~dated & main["started_at"].notna()).sum()):
+        said.append(f"{short} incident(s) were over within {minutes:g} minutes.")
+    if undated := int(main["started_at"].isna().sum()):
+        said.append(f"{undated} incident(s) have no start.")
+    if bare:
+        said.append(f"{bare} window(s) are of services whose series make no limit at that hour.")
+    return said
 
 
 def windows(
@@ -100,7 +161,7 @@ def windows(
 
 def _slot(row: Any, zone: str) -> programme.Slot:
     condition = f" {row.condition}" if pd.notna(row.condition) else ""
-    said = f"{row.room:.0%} of what is left under the fault stays free.{condition}"
+    said = f"Of what it carries under the fault, {row.room:.0%} stays free.{condition}"
     day = f"{row.starts_at.tz_convert(zone):%Y-%m-%d}"
     return programme.Slot(row.starts_at, row.ends_at, day, float(row.room), said)
 
@@ -143,7 +204,8 @@ def _scopes(service: str) -> dict[str, list[str]]:
 
 def _traffic(store: Store, found: Evidence, usual: tuple[str, float], service: str) -> pd.DataFrame:
     """Points of a service's `usual` metric and interval until `found` was known."""
-    rows = views.table(store, "series", where={"metric": [usual[0]]} | _scopes(service))
+    asked = {"metric": [usual[0]]} | _scopes(service)
+    rows = store.once(f"{usual[0]} {service}", lambda: views.table(store, "series", where=asked))
     return rows[(rows["interval_s"] == usual[1]) & (rows["at"] < found.as_of)]
 
 

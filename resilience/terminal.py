@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,22 +15,43 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+PATIENCE_S = 2.0  # what takes longer says what it is doing
+
+
 @contextmanager
-def progress(what: str, *, every_s: float = 0.0) -> Iterator[Callable[[str, int, int], None]]:
-    """A progress line on a terminal; elsewhere plain lines, one per step, or where `every_s` is given no more often."""
+def progress(
+    what: str, *, every_s: float = 0.0, after_s: float = 0.0
+) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress line on a terminal; elsewhere plain lines, one per step, or where `every_s` is given no more often.
+
+    With `after_s` plain lines begin then, with the step that is being done: what takes less says nothing.
+    """
     from rich.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        last, told_s = "", float("-inf")
+        began, last, told_s, now = time.monotonic(), "", float("-inf"), ""
+
+        def tell() -> None:
+            nonlocal last, told_s
+            if now != last:
+                click.echo(f"{what}: {now}", err=True)
+                last, told_s = now, time.monotonic()
 
         def plain(step: str, done: int, of: int) -> None:
-            nonlocal last, told_s
-            if step != last and time.monotonic() - told_s >= every_s:
-                click.echo(f"{what}: {step}", err=True)
-                last, told_s = step, time.monotonic()
+            nonlocal now
+            now = step
+            if time.monotonic() - max(told_s + every_s, began + after_s) >= 0:
+                tell()
 
-        yield plain
+        waiting = threading.Timer(after_s, tell)
+        if after_s:
+            waiting.daemon = True
+            waiting.start()
+        try:
+            yield plain
+        finally:
+            waiting.cancel()
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from resilience.analysis import probing
 from resilience.cli import main
 from resilience.store import Store
 
-from . import jupyterlab
+from . import jupyterlab, probe_trials
 from .sizes import SIZE, at_full_size
 
 NOTEBOOKS = ("gameday", "failure_classes", "time_to_restore", "capacity", "next_experiments")
@@ -21,13 +22,11 @@ NOTEBOOKS = ("gameday", "failure_classes", "time_to_restore", "capacity", "next_
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace after `resilience demo`."""
-    space = tmp_path_factory.mktemp("demo") / "ws"
-    run = CliRunner()
-    assert run.invoke(main, ["init", str(space), "--zone", "Europe/Berlin"]).exit_code == 0
+    """What `resilience demo` makes in an empty folder."""
+    space = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(space)
-        done = run.invoke(main, ["demo", "--size", SIZE])
+        done = CliRunner().invoke(main, ["demo", "--size", SIZE])
     assert done.exit_code == 0, done.output
     assert done.output.rstrip().endswith(str(space / "reports" / "index.html"))
     return space
@@ -80,6 +79,26 @@ def test_a_second_demo_changes_no_byte(demo: Path, monkeypatch: pytest.MonkeyPat
     assert "Nothing changed" in done.output
     assert contents(demo / "reports") == before
     assert Store(demo / "data/store").versions() == versions
+
+
+def test_exported_probes_hold_in_ordinary_windows_and_break_in_planted_faults(demo: Path) -> None:
+    """Limits from before a cut, windows of 20 minutes after it: all probes of an experiment together."""
+    share = probe_trials.shares(probe_trials.trial(demo))
+    assert share[probing.ORDINARY] >= 0.95
+    assert share[probing.ALL] >= 0.8
+
+
+@at_full_size("two more marketplaces of full size")
+@pytest.mark.parametrize("seed", [7, 11])
+def test_exported_probes_on_other_marketplaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (["init", "."], ["sample", ".", "--seed", str(seed)], ["ingest"]):
+        assert CliRunner().invoke(main, words).exit_code == 0, words
+    share = probe_trials.shares(probe_trials.trial(tmp_path))
+    assert share[probing.ORDINARY] >= 0.95
+    assert share[probing.ALL] >= 0.8
 
 
 def test_the_sample_is_never_written_among_other_reports(
@@ -160,7 +179,14 @@ def test_every_page_draws_offline_wide_and_narrow(demo: Path, page, complaints) 
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (path, width)
             assert "Simulated" in page.locator(".simulated").first.inner_text()
     page.goto((demo / "reports" / "index.html").as_uri())
-    assert page.locator("h3 a").count() == len(pages)
+    headings = page.locator("h2").all_inner_texts()
+    assert [h.split()[0:2] for h in headings] == [
+        ["What", "did"],
+        ["What", "keeps"],
+        ["What", "should"],
+        ["How", "much"],
+    ]
+    assert page.locator("h3 a").count() == len(pages) + 2, "the ledger and the random dates have a card too"
     for link in page.locator("h3 a").all():
         assert (demo / "reports" / (link.get_attribute("href") or "")).is_file()
     assert complaints == []

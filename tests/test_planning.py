@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from resilience.analysis import faults, plan, programme
 from resilience.cli import main
 from resilience.sources import dependency_verdicts
 from resilience.store import Store
+from resilience.terminal import progress
 
 from .datadog_server import World, serving
 
@@ -148,7 +150,7 @@ def test_a_plan_is_told_as_cards_and_its_numbers_are_in_json(store: Store) -> No
     assert told.exit_code == 0
     for word in ("fault", "why", "when", "could reach", "backlog", "Why not the others?"):
         assert word in told.output
-    rows = json.loads(CliRunner().invoke(main, [*asked, "--format", "json"], catch_exceptions=False).output)
+    rows = json.loads(CliRunner().invoke(main, [*asked, "--format", "json"], catch_exceptions=False).stdout)
     assert {row["service"]: row["backlog"] for row in rows}["pay"] == pytest.approx(RATE * 20 * 60)
 
 
@@ -240,3 +242,51 @@ def test_a_probe_asks_datadog_and_its_exit_code_is_the_answer(monkeypatch: pytes
         code, said = probe("trace.http.request.duration")
         assert code == 2
         assert "k" * 32 not in said
+
+
+def _kept(store: Store) -> set[str]:
+    return {path.name for path in (Path(store.root) / "_kept").glob("*.parquet")}
+
+
+def test_a_new_day_of_series_throws_away_no_more_than_it_must(store: Store) -> None:
+    """What depends on earlier weeks is looked for once: files that hold them stay, and a later day has its own."""
+    old = evidence.read(store, END, hidden=True, zone=ZONE)
+    before = _kept(store)
+    rows = store.load("series")
+    last = rows[rows["at"] >= END - pd.Timedelta(days=1)]
+    store.upsert("series", last.assign(at=last["at"] + pd.Timedelta(days=1), value=last["value"] * 2))
+    evidence.read(Store(store.root), END, hidden=True, zone=ZONE)
+    assert _kept(store) == before, "what was known then is what it was"
+    new = evidence.read(Store(store.root), END + pd.Timedelta(days=1), hidden=True, zone=ZONE)
+    made = {name.split("-")[0] for name in _kept(store) - before}
+    assert made == {"traffic"}, "neither classes nor what moves together"
+    traffic = [found.facts.set_index("service")["traffic"].dropna() for found in (old, new)]
+    assert len(traffic[0]) == 3
+    assert (traffic[1] > traffic[0]).all(), "today's traffic is today's"
+    store.upsert("series", rows[rows["at"] < END - pd.Timedelta(days=40)].assign(value=1.0))
+    evidence.read(Store(store.root), hidden=True, zone=ZONE)
+    assert {name.split("-")[0] for name in _kept(store) - before} == {"traffic", "moving"}, (
+        "the past was changed"
+    )
+
+
+def test_files_that_may_hold_a_span_are_named_and_stay_what_they_are(store: Store) -> None:
+    week = pd.Timedelta(weeks=1)
+    everything = store.holding("series", (END - 20 * week, END))
+    assert set(everything) == {Path(name).name for name in store.files("series")[1]}
+    assert store.holding("series", (END, END + week)) == []
+    assert store.holding("series", (END - 30 * week, END - 20 * week)) == []
+    assert store.holding("series", (END - pd.Timedelta(hours=1), END)) == everything
+    assert store.holding("slo_history", (END - week, END)) == [], "no such table yet"
+
+
+def test_only_what_takes_long_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("Plan", after_s=30.0) as say:
+        say("reading", 0, 0)
+    assert capsys.readouterr().err == ""
+    with progress("Plan", after_s=0.05) as say:
+        say("reading", 0, 0)
+        time.sleep(0.2)
+        said = capsys.readouterr().err
+        say("ranking", 0, 0)
+    assert (said, capsys.readouterr().err) == ("Plan: reading\n", "Plan: ranking\n")

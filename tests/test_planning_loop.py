@@ -61,7 +61,7 @@ def test_real_reports_and_a_gameday_by_hand_go_through_the_whole_loop(
     Path("data/gamedays/platform").mkdir()
     Path("data/gamedays/platform/gameday.yml").write_text(DAY, encoding="utf-8")
     _run("ingest")
-    rows = json.loads(_run("ledger", "--format", "json").output)
+    rows = json.loads(_run("ledger", "--format", "json").stdout)
     rehearsed = {(r["failure_class"], r["service"]): r["state"] for r in rows if r["last_verdict"]}
     assert rehearsed == dict.fromkeys(
         [("network-dns", "cluster-dns"), ("deploy", "portal")], "rehearsed, inconclusive"
@@ -71,10 +71,10 @@ def test_real_reports_and_a_gameday_by_hand_go_through_the_whole_loop(
     assert (Path("out") / "README.md").is_file()
     _run("ledger", "--html")
     assert "What fails" in Path("reports/ledger.html").read_text(encoding="utf-8")
-    before = len(json.loads(_run("ledger", "--format", "json").output))
+    before = len(json.loads(_run("ledger", "--format", "json").stdout))
     shutil.copytree("out", "data/gamedays/next")  # the briefings too: what is to happen is no report
     _run("ingest")
-    again = json.loads(_run("ledger", "--format", "json").output)
+    again = json.loads(_run("ledger", "--format", "json").stdout)
     assert {r["state"] for r in again if r["last_verdict"]} == {"rehearsed, inconclusive"}, (
         "not run rehearses nothing"
     )
@@ -106,4 +106,4 @@ def test_moments_are_read_or_refused() -> None:
     assert evidence.moment("") is None
     result = CliRunner().invoke(main, ["ledger", "--as-of", "someday"])
     assert result.exit_code == 2
-    assert "no moment" in result.output
+    assert "is no date and no time" in result.output

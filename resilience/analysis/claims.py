@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy  # its parts are loaded when first used: statistics take most of a second
 
 from ..errors import RefusedError
 from . import linking, permutation, reporting
@@ -170,7 +170,7 @@ def _unusable(rows: pd.DataFrame, clock: Clock, anchored: bool) -> list[str]:
         )
     if not anchored and clock.stated:
         table = [[int((half["basis"] == basis).sum()) for basis in ("derived", "stated")] for half in halves]
-        if min(map(sum, table)) and stats.fisher_exact(table).pvalue < 0.01:
+        if min(map(sum, table)) and scipy.stats.fisher_exact(table).pvalue < 0.01:
             found.append(
                 f"recording changed: {table[0][1]} of {sum(table[0])} durations before are the reports' own figures, "
                 f"{table[1][1]} of {sum(table[1])} after"
@@ -251,8 +251,8 @@ def _from_detection(
     if other is not None and other.p_value < permutation.ALPHA and other.effect * test.effect > 0:
         return []
     return [
-        "the difference is there from the recorded start and not from the detection on, and no series onset tells whether "
-        "starts are recorded otherwise or things are"
+        "counted from the recorded start it differs, counted from the detection on it does not. People may record starts "
+        "otherwise than before; only the onsets of the series could tell"
     ]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -24,25 +26,41 @@ MAX_FACTORS, DOMINANT = 8, 3.0  # common causes at most; how many times the mean
 SHARED = 0.15  # a factor that this share of all services takes part in is a common cause, not a pair
 
 
-def residuals(series: pd.DataFrame, metric: str, zone: str) -> tuple[list[str], np.ndarray]:
+class Hourly(NamedTuple):
+    """What one service recorded by the hour: UTC microseconds in order, values, and how an hour was rolled up."""
+
+    time: np.ndarray
+    value: np.ndarray
+    rollup: str
+
+
+def hourly(series: pd.DataFrame, metric: str) -> dict[str, Hourly]:
+    """The hourly points of `metric` in a table of series, by service."""
+    rows = series[(series["metric"] == metric) & (series["interval_s"] == 3600)]
+    if rows.empty:
+        return {}
+    keys, parts = movement.split(rows)
+    rollups = rows.groupby("scope")["rollup"].min()  # the one that `split` takes
+    found = {}
+    for scope, (at, value, _) in zip(keys["scope"], parts, strict=True):
+        if (name := movement.service_of(scope)) is not None:
+            found[name] = Hourly(at, value, str(rollups[scope]))
+    return found
+
+
+def residuals(by_name: Mapping[str, Hourly], metric: str, zone: str) -> tuple[list[str], np.ndarray]:
     """Services in order of name and their white residuals (services, hours); unknown hours are 0.
 
-    Raises InputError where `metric` has no hourly series of services, RefusedError where there are too few, where two
-    points share an hour, or where a running count was never turned into a rate.
+    Raises InputError where nothing is given, RefusedError where there are too few, where two points share an hour, or
+    where a running count was never turned into a rate.
     """
-    rows = series[(series["metric"] == metric) & (series["interval_s"] == 3600)]
-    keys, parts = movement.split(rows) if len(rows) else (pd.DataFrame({"scope": []}), [])
-    found = [(movement.service_of(scope), part) for scope, part in zip(keys["scope"], parts, strict=True)]
-    by_name = {name: part for name, part in found if name is not None}
-    chosen = rows.groupby("scope")["rollup"].min()  # the one that `split` takes
-    rollups = {movement.service_of(str(scope)): str(rollup) for scope, rollup in chosen.items()}
     if not by_name:
         raise InputError(
             f"There is no hourly series of {metric} whose scope names a service.",
             remedy="Choose a metric that is recorded by the hour and service, such as requests.",
         )
-    first = min(int(part[0][0]) for part in by_name.values()) // baseline.HOUR_US
-    hours = max(int(part[0][-1]) for part in by_name.values()) // baseline.HOUR_US - first + 1
+    first = min(int(part.time[0]) for part in by_name.values()) // baseline.HOUR_US
+    hours = max(int(part.time[-1]) for part in by_name.values()) // baseline.HOUR_US - first + 1
     if hours > baseline.MAX_BLOCKS:
         raise RefusedError("The series span more than two centuries.", remedy="Correct the wrong time.")
     if len(by_name) < 3 or hours < MIN_HOURS:
@@ -52,14 +70,14 @@ def residuals(series: pd.DataFrame, metric: str, zone: str) -> tuple[list[str], 
         )
     table = np.full((len(by_name), hours), np.nan)
     for row, name in enumerate(sorted(by_name)):
-        time, value, _ = by_name[name]
+        time, value, rollup = by_name[name]
         hour = time // baseline.HOUR_US - first
         if (twice := int((np.diff(hour) == 0).sum())) > 0:
             raise RefusedError(
                 f"{metric} of {name}: {twice} point(s) stand twice in the same hour.",
                 remedy="Keep one source of each series.",
             )
-        grid.refuse_counter(metric, rollups[name], name, value)
+        grid.refuse_counter(metric, rollup, name, value)
         table[row, hour] = value
     held = (table > 0).mean(axis=1) >= MIN_COVERAGE
     if held.sum() < 3:
@@ -218,9 +236,11 @@ def _strongest(
     rows, hours = one.shape
     best, where = np.zeros((rows, rows)), np.zeros((rows, rows), dtype=int)
     for lag in range(LAGS_H + 1):
-        later = one[:, : hours - lag] @ other[:, lag:].T / np.sqrt(hours - lag)  # row leads column
-        earlier = (other[:, : hours - lag] @ one[:, lag:].T).T / np.sqrt(hours - lag)
-        for signed, sign in ((later, 1), (earlier, -1)):
+        ways = [(one[:, : hours - lag] @ other[:, lag:].T, 1)]  # row leads column
+        if lag:
+            ways.append(((other[:, : hours - lag] @ one[:, lag:].T).T, -1))
+        for product, sign in ways:
+            signed = product / np.sqrt(hours - lag)
             table = np.abs(signed) / max(1.0, 1.4826 * float(np.median(np.abs(signed[apart]))))
             if lag == 0:
                 table = np.where(at_once, table, 0.0)

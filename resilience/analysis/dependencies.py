@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from ..errors import InputError
 from . import coincidence, comovement, service_graph
@@ -66,7 +67,8 @@ def candidates(
     """
     if not 0 < q < 1 or not 0 < q_incidents < 1:
         raise InputError("The share of false candidates lies between 0 and 1.", remedy="0.05 is usual.")
-    names, moving = together(series, edges, metric=metric, zone=zone, q=q, seed=seed)
+    hours = comovement.hourly(series, metric)
+    names, moving = together(hours, edges, metric=metric, zone=zone, q=q, seed=seed)
     table = combined(moving, edges, incident_services, q_incidents=q_incidents)
     apart = _apart(names, service_graph.reach(service_graph.callees(edges)))
     tested, total = int(np.triu(apart, 1).sum()), len(names) * (len(names) - 1) // 2
@@ -74,17 +76,26 @@ def candidates(
 
 
 def together(
-    series: pd.DataFrame, edges: pd.DataFrame, *, metric: str, zone: str, q: float = Q, seed: int = 0
+    hours: Mapping[str, comovement.Hourly],
+    edges: pd.DataFrame,
+    *,
+    metric: str,
+    zone: str,
+    q: float = Q,
+    seed: int = 0,
 ) -> tuple[list[str], pd.DataFrame]:
     """The half of `candidates` that takes seconds: services that were tested, and of the pairs that move together a row
 
     each, with the columns of `Candidates.table` from service to n_hours."""
     declared = service_graph.callees(edges)
-    names, residual = comovement.residuals(series, metric, zone)
-    apart = _apart(names, service_graph.reach(declared))
-    found = comovement.pairs(residual, apart & ~_siblings(names, declared), apart, q, seed)
-    hours = residual.shape[1]
-    rows = [(names[i], names[j], lag, correlation, p, hours) for i, j, lag, correlation, p in found]
+    with threadpool_limits(
+        1, user_api="blas"
+    ):  # threads would only wait for each other: few services, many hours
+        names, residual = comovement.residuals(hours, metric, zone)
+        apart = _apart(names, service_graph.reach(declared))
+        found = comovement.pairs(residual, apart & ~_siblings(names, declared), apart, q, seed)
+    count = residual.shape[1]
+    rows = [(names[i], names[j], lag, correlation, p, count) for i, j, lag, correlation, p in found]
     return names, pd.DataFrame(rows, columns=COLUMNS[: COLUMNS.index("n_hours") + 1])
 
 

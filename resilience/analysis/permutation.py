@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+import scipy  # its parts are loaded when first used: statistics take most of a second
 
 DRAWS = 1999
 ALPHA = 0.05
@@ -162,20 +162,20 @@ def smallest_change(se: float, df: float, *, alpha: float = ALPHA, power: float 
 
     From the noncentral t: the sample must show it, not only have it.
     """
-    bar = stats.t.ppf(1 - alpha / 2, df)
+    bar = scipy.stats.t.ppf(1 - alpha / 2, df)
 
     def short(shift: float) -> float:
-        return float(stats.nct.sf(bar, df, shift) - power)
+        return float(scipy.stats.nct.sf(bar, df, shift) - power)
 
-    return float(se * optimize.brentq(short, 0.0, 4 * bar + 10))
+    return float(se * scipy.optimize.brentq(short, 0.0, 4 * bar + 10))
 
 
 def sigma_range(se: float, df: float, level: float = 0.8) -> tuple[float, float]:
     """Where the true standard error lies, with probability `level`: chi-squared, so wide where rows are few."""
     tail = (1 - level) / 2
     return (
-        float(se * np.sqrt(df / stats.chi2.ppf(1 - tail, df))),
-        float(se * np.sqrt(df / stats.chi2.ppf(tail, df))),
+        float(se * np.sqrt(df / scipy.stats.chi2.ppf(1 - tail, df))),
+        float(se * np.sqrt(df / scipy.stats.chi2.ppf(tail, df))),
     )
 
 

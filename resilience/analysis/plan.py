@@ -203,6 +203,7 @@ def _greedy(
 ) -> tuple[dict[int, float], dict[int, Window]]:
     """Candidates taken (index -> worth at that moment) and their windows; writes reasons of those passed
     over into `rows`."""
+    passed: dict[int, str] = {}
     taken: dict[int, float] = {}
     times: dict[int, Window] = {}
     able = rows.index[rows["reason"].isna()]
@@ -223,16 +224,17 @@ def _greedy(
                 fault,
             )
             if window.fits is False:
-                rows.loc[best, "reason"] = f"No safe window: {window.text}"
+                passed[best] = f"No safe window: {window.text}"
                 continue
         taken[best], times[best] = value, window
         for i in list(worth):
             other = about[i]
             if why := _clash(other, mine, close):
-                rows.loc[i, "reason"] = why
+                passed[i] = why
                 del worth[i]
             else:
                 worth[i] *= _still(other, mine, teams)
+    rows.loc[list(passed), "reason"] = list(passed.values())
     return taken, times
 
 
@@ -368,5 +370,5 @@ def _text(chosen: pd.DataFrame, rejected: pd.DataFrame, rules: Rules) -> str:
     return (
         f"{'; '.join(names)}.{short} {firm} of {len(chosen)} {'is' if firm == 1 else 'are'} chosen again in at least half "
         f"of {DRAWS} draws with other rates, labels and weights{close}. "
-        f"{len(rejected)} other candidates (a fault at a cell each) were passed over, each with its reason."
+        f"{len(rejected):,} other candidates (a fault at a cell each) were passed over, each with its reason."
     )

@@ -76,8 +76,6 @@ def posterior(
 
 def _like(count: np.ndarray, units: pd.DataFrame) -> np.ndarray:
     """What a Poisson regression on the facts makes one expect of each unit; the mean where there are no facts."""
-    from sklearn.linear_model import PoissonRegressor
-
     ordinary = ((units["environment"] == PRODUCTION) & (units["service"] != NOT_STATED)).to_numpy()
     columns = []
     for name, how in (("criticality", lambda v: v), ("traffic", np.log1p), ("callers", np.log1p)):
@@ -90,11 +88,34 @@ def _like(count: np.ndarray, units: pd.DataFrame) -> np.ndarray:
     expected = np.full(len(units), mean)
     if x.shape[1] and ordinary.sum() >= 12 and count[ordinary].sum() >= 12:
         x = (x - x[ordinary].mean(axis=0)) / x[ordinary].std(axis=0)
-        model = PoissonRegressor(alpha=1 / (ordinary.sum() * _RIDGE**2 * mean), max_iter=300)
-        expected = model.fit(x[ordinary], count[ordinary] / mean).predict(x) * mean
+        ridge = 1 / (ordinary.sum() * _RIDGE**2 * mean)
+        expected = np.exp(_design(x) @ _poisson(x[ordinary], count[ordinary] / mean, ridge)) * mean
     # what has no service, or is not production, is known by its own count alone
     expected[~ordinary] = np.maximum(count[~ordinary], 0.1)
     return np.maximum(expected, 1e-3)
+
+
+def _poisson(x: np.ndarray, count: np.ndarray, ridge: float) -> np.ndarray:
+    """Intercept and coefficients of a ridge Poisson regression; the intercept is not shrunk.
+
+    (scikit-learn's is the same one; to import it takes longer than the whole ledger.)
+    """
+    design, weights = _design(x), np.r_[0.0, np.full(x.shape[1], ridge)]
+
+    def loss(b: np.ndarray) -> tuple[float, np.ndarray]:
+        log = design @ b
+        with np.errstate(over="ignore"):  # a step too far, which is taken back
+            mean = np.exp(log)
+        gradient = design.T @ (mean - count) / len(count) + weights * b
+        return float((mean - count * log).mean() + (weights * b**2).sum() / 2), gradient
+
+    start = np.r_[np.log(count.mean()), np.zeros(x.shape[1])]
+    found: np.ndarray = optimize.minimize(loss, start, jac=True, method="BFGS", options={"gtol": 1e-8}).x
+    return found
+
+
+def _design(x: np.ndarray) -> np.ndarray:
+    return np.column_stack([np.ones(len(x)), x])
 
 
 def _shape(n: np.ndarray, expected: np.ndarray) -> float:

@@ -69,7 +69,12 @@ def history(
                 )  # fmt: skip
     found = pd.DataFrame(rows, columns=list(_HISTORY)).astype({"load": float})
     found["held_on"] = pd.to_datetime(found["held_on"], utc=True)
-    return found.sort_values(["held_on", "gameday_id", "experiment_key", "service"], ignore_index=True)
+    return ordered(found)
+
+
+def ordered(past: pd.DataFrame) -> pd.DataFrame:
+    """Rows of one or several histories in order of time."""
+    return past.sort_values(["held_on", "gameday_id", "experiment_key", "service"], ignore_index=True)
 
 
 def _load(

@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy  # its parts are loaded when first used: statistics take most of a second
 
 _WORDS = {"critical": 1, "highest": 1, "blocker": 1, "high": 2, "major": 2, "medium": 3, "moderate": 3, "minor": 4,
           "low": 4, "trivial": 5, "lowest": 5, "none": 6}  # fmt: skip
@@ -70,7 +70,7 @@ def changed(rows: pd.DataFrame) -> str:
             [int((stated & half & minor).sum()), int((stated & half & ~minor).sum())]
             for half in (~late, late)
         ]
-        if min(map(sum, table)) and stats.fisher_exact(table).pvalue < _SURE:
+        if min(map(sum, table)) and scipy.stats.fisher_exact(table).pvalue < _SURE:
             shares = [row[0] / sum(row) for row in table]
             least = rows.loc[stated & minor, "severity"].iloc[0]
             return (
@@ -125,7 +125,7 @@ def _more_reports(began: pd.Series, late: np.ndarray) -> str:
     dated = began.notna().to_numpy()
     counts = [int((dated & half).sum()) for half in (~late, late)]
     days = [count / rate for count, rate in zip(counts, rates, strict=True)]
-    if stats.binomtest(counts[1], sum(counts), days[1] / sum(days)).pvalue >= 0.01:
+    if scipy.stats.binomtest(counts[1], sum(counts), days[1] / sum(days)).pvalue >= 0.01:
         return ""
     return (
         f"reporting changed: {rates[0] * 30:.1f} incidents a month before and {rates[1] * 30:.1f} after, without a severity "

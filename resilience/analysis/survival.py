@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+import scipy  # its parts are loaded when first used: statistics take most of a second
 
 from ..errors import InputError
 from .intervals import LEVEL
@@ -51,7 +51,7 @@ def curve(minutes: npt.ArrayLike, over: npt.ArrayLike, level: float = LEVEL) -> 
     left = np.cumprod(1 - ends / at_risk)
     with np.errstate(divide="ignore", invalid="ignore"):
         greenwood = np.cumsum(ends / (at_risk * (at_risk - ends)))
-        reach = stats.norm.ppf((1 + level) / 2) * np.sqrt(greenwood) / np.abs(np.log(left))
+        reach = scipy.special.ndtri((1 + level) / 2) * np.sqrt(greenwood) / np.abs(np.log(left))
         low, high = left ** np.exp(reach), left ** np.exp(-reach)
     none = left == 0  # everything is over: nothing is left to be unsure of
     table = {
@@ -97,7 +97,7 @@ def restricted_mean(
     some = (ended > 0) & (at_risk > ended)
     variance = float((after[some] ** 2 * ended[some] / (at_risk[some] * (at_risk[some] - ended[some]))).sum())
     n, mean = len(time), float(areas.sum())
-    reach = stats.norm.ppf((1 + level) / 2) * np.sqrt(variance * n / (n - 1)) if n > 1 else np.nan
+    reach = scipy.special.ndtri((1 + level) / 2) * np.sqrt(variance * n / (n - 1)) if n > 1 else np.nan
     return RestrictedMean(mean, max(mean - reach, 0.0), min(mean + reach, limit), limit)
 
 

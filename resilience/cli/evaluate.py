@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..terminal import progress, show
-from .common import reading, store_at
+from ..terminal import PATIENCE_S, progress, show
+from .common import reading, store_at, workspace_here
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,3 +163,35 @@ def evaluate_plan(horizon: int, seed: int, root: str | None, form: str) -> None:
 
     judged = evidence.judge(evidence.read(store_at(root).pinned()), seed=seed, horizon_months=horizon)
     show(judged.table, form, judged.text)
+
+
+@evaluate.command("probes")
+@click.option(
+    "--after",
+    metavar="MOMENT",
+    default="",
+    help="Limits from what was known then [default: half a year before the end].",
+)
+@click.option(
+    "--minutes", type=click.FloatRange(1, 240), default=20.0, show_default=True, help="Of one window."
+)
+@click.option(
+    "--most",
+    type=click.IntRange(1, 1000),
+    default=5,
+    show_default=True,
+    help="Ordinary windows of a service, at most.",
+)
+@reading
+def evaluate_probes(after: str, minutes: float, most: int, root: str | None, form: str) -> None:
+    """Do the probes that `plan --export` writes hold in ordinary windows, and break in incidents, of the time after?"""
+    import pandas as pd
+
+    from .. import evidence, planning
+
+    store = store_at(root).pinned()
+    since = evidence.moment(after) or evidence.latest(store) - pd.DateOffset(months=6)
+    with progress("Trying", after_s=PATIENCE_S) as say:
+        zone = workspace_here().zone
+        found = planning.try_probes(store, since, zone, minutes, most, lambda step: say(step, 0, 0))
+    show(found.table, form, found.text)

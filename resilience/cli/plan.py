@@ -9,7 +9,7 @@ import click
 
 from ..errors import InputError
 from ..files import write_whole
-from ..terminal import safe, show
+from ..terminal import PATIENCE_S, progress, safe, show
 from .common import reading, store_at, workspace_here
 
 if TYPE_CHECKING:
@@ -56,14 +56,20 @@ def ledger(state: str | None, everything: bool, page: bool, as_of: str, root: st
     from .. import evidence, planning
 
     store = store_at(root).pinned()
-    found = evidence.read(store, evidence.moment(as_of))
-    book = evidence.build(found)
+    with progress("Ledger", after_s=PATIENCE_S) as say:
+        found = evidence.read(store, evidence.moment(as_of), say=lambda step: say(step, 0, 0))
+        say("rates, losses and states", 0, 0)
+        book = evidence.build(found)
+        if page:
+            say("the plan", 0, 0)
+            zone = workspace_here().zone
+            windows = planning.windows(store, found, zone, planning.span(None, found.as_of, zone))
+            rules = planning.constraints(store, found)
+            chosen = evidence.choose(found, book, rules, windows)
+            queues = planning.backlogs(
+                store, found, planning.begins(found, chosen, zone), zone, rules.minutes
+            )
     if page:
-        zone = workspace_here().zone
-        windows = planning.windows(store, found, zone, planning.span(None, found.as_of, zone))
-        rules = planning.constraints(store, found)
-        chosen = evidence.choose(found, book, rules, windows)
-        queues = planning.backlogs(store, found, planning.begins(found, chosen, zone), zone, rules.minutes)
         click.echo(f"Wrote {write_page(workspace_here(), found, book, chosen, queues)}.")
         return
     rows = book.table if everything else book.table[book.table["state"] != "never seen, never rehearsed"]
@@ -147,17 +153,27 @@ def plan(
     if reveal and not as_of:
         raise click.UsageError("--reveal needs --as-of: the moment until which everything is known.")
     store, workspace = store_at(root).pinned(), workspace_here()
-    found = evidence.read(store, evidence.moment(as_of), hidden=hidden, zone=workspace.zone)
-    book = evidence.build(found)
-    rules = planning.constraints(
-        store, found, slots=slots, minutes=minutes, environment=environment, style=style, blast_limit=blast,
-        must_not=dict.fromkeys(avoid, "You asked to avoid it."),
-    )  # fmt: skip
-    between = planning.span(date, found.as_of, workspace.zone)
-    chosen = evidence.choose(found, book, rules, planning.windows(store, found, workspace.zone, between))
-    day = planning.day(date, found.as_of, chosen)
-    begins = planning.begins(found, chosen, workspace.zone, date)
-    queues = planning.backlogs(store, found, begins, workspace.zone, minutes)
+    with progress("Plan", after_s=PATIENCE_S) as say:
+        found = evidence.read(
+            store,
+            evidence.moment(as_of),
+            hidden=hidden,
+            zone=workspace.zone,
+            say=lambda step: say(step, 0, 0),
+        )
+        say("rates, losses and states", 0, 0)
+        book = evidence.build(found)
+        say("candidates and their safe windows", 0, 0)
+        rules = planning.constraints(
+            store, found, slots=slots, minutes=minutes, environment=environment, style=style, blast_limit=blast,
+            must_not=dict.fromkeys(avoid, "You asked to avoid it."),
+        )  # fmt: skip
+        between = planning.span(date, found.as_of, workspace.zone)
+        chosen = evidence.choose(found, book, rules, planning.windows(store, found, workspace.zone, between))
+        day = planning.day(date, found.as_of, chosen)
+        begins = planning.begins(found, chosen, workspace.zone, date)
+        say("what piles up meanwhile", 0, 0)
+        queues = planning.backlogs(store, found, begins, workspace.zone, minutes)
     rows = chosen.chosen.assign(
         backlog=[queues[s].peak if s in queues else None for s in chosen.chosen["service"]],
         drain_min=[queues[s].drain_min if s in queues else None for s in chosen.chosen["service"]],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .gamedays import (
+    around_day,
     gameday_context,
     gameday_tables,
     gameday_titles,
@@ -17,8 +18,10 @@ from .signals import (
     asked_for,
     critical,
     headroom,
+    hourly,
     left_out,
     onsets,
+    production_services,
     recorded,
     safe_hours,
     series_at,
@@ -40,6 +43,7 @@ from .tables import (
 __all__ = [
     "LATENCY",
     "REQUESTS",
+    "around_day",
     "asked_for",
     "classes",
     "classified",
@@ -49,6 +53,7 @@ __all__ = [
     "gameday_tables",
     "gameday_titles",
     "headroom",
+    "hourly",
     "incident_services",
     "incidents",
     "labels",
@@ -56,6 +61,7 @@ __all__ = [
     "merged",
     "onsets",
     "open_store",
+    "production_services",
     "recorded",
     "report_tables",
     "safe_hours",

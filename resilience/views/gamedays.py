@@ -112,7 +112,8 @@ def surprise_edges(store: Store) -> pd.DataFrame:
     """What moved in an experiment of any GameDay although nobody had declared that it depends on a target.
 
     One row per experiment, target and service, as `blast_radius.surprise_edges`, with `gameday_id` first. It takes seconds
-    per GameDay, so the answer is kept beside a store on disk, under a name made from all it depends on.
+    per GameDay, so the answer is kept beside a store on disk, under a name made from all it depends on: of the series, the
+    files that may hold that day.
     """
     days = table(store, "gamedays").sort_values(["held_on", "gameday_id"])["gameday_id"]
     edges = table(store, "service_edges")
@@ -127,10 +128,19 @@ def _surprises(store: Store, day: str, edges: pd.DataFrame, real: pd.DataFrame) 
     ran, targets = (
         table(store, name, where={"gameday_id": [day]}) for name in ("experiments", "experiment_targets")
     )
-    near = services_around(store, ran)
 
     def made() -> pd.DataFrame:
+        near = services_around(store, ran)
         found = blast_radius.radius(ran, targets, reach.reach(ran, near, real), edges)
         return blast_radius.surprise_edges(found, targets).assign(gameday_id=day)
 
-    return kept(store, "surprises", [ran, targets, near, edges, real], made)
+    return kept(store, "surprises", [ran, targets, edges, real, *around_day(store, ran)], made)
+
+
+def around_day(store: Store, ran: pd.DataFrame) -> list[str]:
+    """What an answer about one GameDay depends on in the series: the files that may hold its hours, and corrections."""
+    span = _span(ran)
+    if span is None:
+        return []
+    names = store.holding("series", (span[0] - reach.AROUND, span[1] + reach.AROUND))
+    return [*names, f"corrections {store.version('corrections')}"]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .. import points, schema
-from ..analysis import calendar, movement
+from ..analysis import calendar, comovement, movement
 from ..errors import InputError
 from ..kept import kept
 from ..store import Store
@@ -50,9 +50,10 @@ def series_at(store: Store, metric: str, interval_s: float) -> pd.DataFrame:
     rows = table(store, "series", where={"metric": [metric]})
     found = rows[rows["interval_s"] == interval_s].reset_index(drop=True)
     if found.empty:
-        there = ", ".join(f"{s:g} s" for s in sorted(rows["interval_s"].unique())) or "none of that name"
+        there = ", ".join(f"{s:g} s" for s in sorted(rows["interval_s"].unique()))
         raise InputError(
-            f"There is no {metric} at {interval_s:g} s in the store (there is: {there}).",
+            f"There is no {metric} at {interval_s:g} s in the store"
+            + (f" (there is: {there})." if there else ", nor at another interval."),
             remedy="Choose another metric or interval, or ingest its series.",
         )
     return found
@@ -165,6 +166,29 @@ def recorded(store: Store, services: Iterable[str] | None = None) -> movement.Re
             remedy="Ingest series whose scope holds service:NAME (docs/series-files.md).",
         )
     return found
+
+
+def hourly(store: Store, usual: tuple[str, float], until: pd.Timestamp) -> dict[str, comovement.Hourly]:
+    """Points of the `usual` metric and interval of every service on production before `until`; none unless hourly."""
+    if usual[1] != 3600:
+        return {}
+    known = points.inventory(store, *usual)
+    known = known[production_services(known["scope"]).notna()]
+    rollups = known.groupby("scope")["rollup"].min()  # the one that is read
+    found = {}
+    for (metric, scope), (at, value, interval) in _recorded(store, known):
+        before = at < until.value // 1000
+        if metric == usual[0] and interval == 3_600_000_000 and before.any():
+            name = str(movement.service_of(scope))
+            found[name] = comovement.Hourly(at[before], value[before], str(rollups[scope]))
+    return found
+
+
+def production_services(scope: pd.Series) -> pd.Series:
+    """The service of a production scope; null for other scopes."""
+    codes, names = pd.factorize(scope)  # millions of rows hold some hundred scopes
+    found = pd.Series(names, dtype="str").str.extract(r"^(?:env:prod[a-z]*,)?service:([^,]+)$", expand=False)
+    return pd.Series(found.reindex(codes).to_numpy(), index=scope.index, dtype="str")
 
 
 def anchoring(store: Store) -> pd.DataFrame:
