@@ -68,6 +68,7 @@ def jobs(store: Store, workspace: Workspace, wanted: str | None = None, *, names
     if store.version("incidents") is not None:
         found.append(Job("failure-classes", "What keeps failing", "failure_classes", {}))
         found.append(Job("time-to-restore", "How long it takes", "time_to_restore", {}))
+    if {"incidents", "gamedays"} & store.versions().keys():
         found.append(
             Job("next-experiments", "What to rehearse next", "next_experiments", {"zone": workspace.zone})
         )
