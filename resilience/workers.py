@@ -8,6 +8,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
+from urllib.parse import urlsplit
 
 from . import __version__
 from .errors import InputError
@@ -45,6 +46,17 @@ def _cluster(scheduler: str, store: Store) -> Iterator[Executor]:
             "A cluster needs the package distributed, which is not installed.",
             remedy="Install it: pip install 'resilience[dask]'. Or use --jobs.",
         ) from None
+    parts = urlsplit(scheduler)
+    try:
+        named = bool(parts.scheme and parts.hostname and parts.port)
+    except ValueError:
+        named = False
+    if not named:
+        raise InputError(
+            "That is no address of a Dask scheduler.",
+            where=scheduler,
+            remedy="Give one such as tcp://10.0.0.5:8786.",
+        )
     try:
         client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:

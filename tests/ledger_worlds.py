@@ -88,18 +88,15 @@ class Simulated:
     past: pd.DataFrame
     truth: dict[str, Any]
 
-    def rates(self) -> pd.DataFrame:
-        """What nobody can know: true incidents per year times expected severity, per cell."""
-        known = self.truth["cell_rates"]
-        wide = pd.DataFrame(known["rates"], columns=known["services"]).assign(failure_class=known["classes"])
-        table = wide.melt("failure_class")
-        table.columns = ["failure_class", "service", "value"]
-        weights = np.array(list(attribution.SEVERITY_WEIGHTS.values()))
-        expected = {
-            s["service"]: np.array(draw._SEVERITY[s["tier"]]) @ weights for s in self.truth["services"]
-        }
-        table["value"] *= table["service"].map(expected)
-        return table
+
+def rates(known: dict[str, Any]) -> pd.DataFrame:
+    """What nobody can know: true incidents per year times expected severity (`value`), per cell of a truth."""
+    told = known["cell_rates"]
+    wide = pd.DataFrame(told["rates"], columns=told["services"]).assign(failure_class=told["classes"])
+    table = wide.melt("failure_class", var_name="service", value_name="rate")
+    weights = np.array(list(attribution.SEVERITY_WEIGHTS.values()))
+    expected = {s["service"]: np.array(draw.SEVERITY[s["tier"]]) @ weights for s in known["services"]}
+    return table.assign(value=table["rate"] * table["service"].map(expected))
 
 
 def simulate(seed: int, *, world: str = "base", size: str = "small") -> Simulated:

@@ -10,17 +10,19 @@ import pytest
 
 from resilience.analysis import backtest
 
-from .ledger_worlds import CLASSES, END, START, at, facts, simulate, touches
+from .ledger_worlds import CLASSES, END, START, at, facts, rates, simulate, touches
 from .sizes import FULL, SIZE, at_full_size
 
 
 def test_recall_and_ndcg_by_hand() -> None:
-    gain = np.array([3.0, 0.0, 1.0, 0.0])
-    assert backtest.recall(gain, np.array([2, 0, 1, 3]), 1) == 0.25
-    assert backtest.recall(gain, np.array([2, 0, 1, 3]), 2) == 1.0
+    listed = np.array(
+        [[1.0, 3.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
+    )  # gains in the order listed, of two futures
+    best = -np.sort(-listed, axis=1)
+    assert backtest.recall(listed[:, :1], listed.sum(axis=1)) == pytest.approx([0.25, np.nan], nan_ok=True)
+    assert backtest.recall(listed[:, :2], listed.sum(axis=1)) == pytest.approx([1.0, np.nan], nan_ok=True)
     expected = (1 + 3 / np.log2(3)) / (3 + 1 / np.log2(3))
-    assert backtest.ndcg(gain, np.array([2, 0, 1, 3]), 2) == pytest.approx(expected)
-    assert np.isnan(backtest.recall(np.zeros(3), np.arange(3), 2))
+    assert backtest.ndcg(listed[:, :2], best[:, :2]) == pytest.approx([expected, np.nan], nan_ok=True)
 
 
 def test_too_little_history_is_not_measurable() -> None:
@@ -82,7 +84,7 @@ def _worlds() -> pd.DataFrame:
     for seed in range(20 if FULL else 2):
         world = simulate(1000 + seed, size=SIZE)
         found = backtest.evaluate(
-            world.touches, CLASSES, world.facts, end=END, start=START, truth=world.rates(), seed=seed
+            world.touches, CLASSES, world.facts, end=END, start=START, truth=rates(world.truth), seed=seed
         ).table
         found = found[found["k"] == 15].set_index(["cells", "metric", "method"])
         levels.append(found["value"])

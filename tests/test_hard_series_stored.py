@@ -148,6 +148,16 @@ def test_what_never_changes_is_not_said_to(tmp_path: Path, monkeypatch: pytest.M
     assert run("dependencies").output.startswith("No candidate")
 
 
+def test_names_without_a_series_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(tmp_path, "constant", "sum")
+    monkeypatch.chdir(tmp_path)
+    run("ingest")
+    calls = ("headroom --limit x=5", "what-if --instances x=5", "windows --target a --limit x=5")
+    for call, option in zip(calls, ("--limit", "--instances", "--limit"), strict=True):
+        assert run(call).stderr.startswith(f"Error: {option} names x, of which there is no load.")
+    assert "A horizon of 0 weeks shows nothing" in run("headroom --horizon 0").stderr
+
+
 @at_full_size("a page of every kind")
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_page_is_made_or_says_why_not(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,7 +171,7 @@ def test_the_loop_closes_on_a_simulated_world() -> None:
     world = simulate(41)
     first = choose(ledger_of(world, past=history()), Rules(), graph=world.graph)
     assert len(first.chosen) == 4
-    held = [run(r.failure_class, r.service, "2021-05-28", "held") for r in first.chosen.itertuples()]
+    held = [run(r.failure_class, r.service, "2021-05-31", "held") for r in first.chosen.itertuples()]
     book_ = ledger_of(world, past=history(*held))
     second = choose(book_, Rules(), graph=world.graph)
     assert (book_.table.query("runs > 0")["state"] == "rehearsed, held recently").all()

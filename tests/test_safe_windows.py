@@ -155,6 +155,12 @@ def test_a_queue_must_drain_in_time() -> None:
     )
 
 
+@pytest.mark.parametrize("wrong", [{"minutes": 0.0}, {"minutes": -1.0}, {"lost": 1.0}, {"lost": -0.1}])
+def test_a_fault_that_makes_no_sense_has_no_window(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="none to find a window for"):
+        find(**wrong)
+
+
 def test_targets_are_judged_together_and_must_have_a_series() -> None:
     both = pd.concat([load(), load(scope="service:tax")], ignore_index=True)
     found = find(both, targets=["orders", "tax"], limits={"orders": 4000.0, "tax": 200.0})

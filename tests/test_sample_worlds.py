@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -15,9 +16,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from scipy import stats
 
+from resilience.analysis import attribution
 from resilience.cli import main
-from resilience.sample import draw, series, switches, truth
+from resilience.sample import draw, effects, marketplace, series, switches, truth
 from resilience.sample.world import streams
 
 CHANGE = switches.CHANGE.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -179,17 +182,43 @@ def test_the_rate_of_a_repaired_cell_falls_by_its_factor() -> None:
         assert len(kept) / 2000 == pytest.approx(share, abs=0.04)
 
 
-def test_costly_cells_are_costly_and_no_gameday_has_touched_them() -> None:
-    known = truth.plan(2019).as_dict()
-    rates, classes, names = (known["cell_rates"][key] for key in ("rates", "classes", "services"))
-    costly = [(c["failure_class"], c["service"]) for c in known["planted"]["costly_unrehearsed"]]
-    assert not set(costly) & {
-        (c["failure_class"], c["service"]) for d in known["gamedays"] for c in d["cells"]
-    }
-    ranked = sorted((rate for row in rates for rate in row), reverse=True)
-    assert all(rates[classes.index(c)][names.index(s)] >= ranked[19] for c, s in costly)
+def test_costly_cells_were_never_rehearsed_and_the_rates_are_those_of_what_was_drawn() -> None:
+    known = world("base")
+    rehearsed = {(c["failure_class"], c["service"]) for day in known["gamedays"] for c in day["cells"]}
+    costly = {(c["failure_class"], c["service"]) for c in known["planted"]["costly_unrehearsed"]}
+    assert costly == set(draw.COSTLY)
+    assert not costly & rehearsed
+    told = known["cell_rates"]
     everything = [*known["incidents"], *known["unwritten"], *known["prevented"]]
-    assert sum(ranked) == pytest.approx(len(everything) / 2, rel=0.001)
+    exempt = {known["outage"]["incident_id"], *known["planted"]["open"]}
+    drawn = Counter(i["failure_class"] for i in everything if i["incident_id"] not in exempt)
+    for failure_class, row in zip(told["classes"], told["rates"], strict=True):
+        assert 2 * sum(row) == pytest.approx(drawn[failure_class], abs=0.01)
+
+
+@pytest.mark.parametrize("size", switches.SIZES)
+def test_costly_cells_are_costly_by_their_true_rates_whatever_the_seed(size: str) -> None:
+    """Each is among the first ten that nobody rehearsed, its class is more than it, and two years nearly always show it."""
+    services, reports_about = switches.SIZES[size]
+    rehearsed = {(c.failure_class, c.service) for c in effects.of_gamedays(True).cells}
+    weight, minor = attribution.SEVERITY_WEIGHTS, draw.MINOR - 1
+    for seed in range(12):
+        rngs = streams(seed)
+        known = marketplace.services(rngs["services"], services)
+        rates = draw.draw(rngs["incidents"], known, truth.drawn_for(reports_about), {}).cell_rates
+        expected = {tier: np.dot(shares, list(weight.values())) for tier, shares in draw.SEVERITY.items()}
+        cells = [(c, s) for c in draw.SHARES for s in known]
+        loss = {(c, s.name): r * expected[s.tier] for (c, s), r in zip(cells, rates.ravel(), strict=True)}
+        others = sorted(v for cell, v in loss.items() if cell not in rehearsed | set(draw.COSTLY))
+        assert min(loss[cell] for cell in draw.COSTLY) > 1.5 * others[len(draw.COSTLY) - 11]
+        for (c, s), rate in zip(cells, rates.ravel(), strict=True):
+            if (c, s.name) in draw.COSTLY:
+                assert rate == pytest.approx(draw.COSTLY_A_YEAR, rel=0.05)
+                of_class = rates[list(draw.SHARES).index(c)].sum()
+                assert rate < 0.5 * of_class
+                capture = switches.Switches().capture[0]
+                written = rate / of_class * (1 - (1 - capture) * draw.SEVERITY[s.tier][minor])
+                assert stats.binom.cdf(4, round(2 * of_class), written) < 0.05
 
 
 def test_without_hidden_edges_nothing_else_changes() -> None:

@@ -64,6 +64,8 @@ def exhaustion(
     """
     if wrong := [f"{k}={v:g}" for k, v in limits.items() if not v > 0]:
         raise InputError(f"{', '.join(wrong[:3])} is no load.", remedy="Limits are finite and above zero.")
+    if horizon_weeks < 1:
+        raise InputError(f"A horizon of {horizon_weeks} weeks shows nothing.", remedy="Give at least one.")
     found = read(series, metric, None, exclude)
     known = [_of(g.scope, limits) for g in found.grids]
     apply = map if executor is None else executor.map
@@ -89,7 +91,9 @@ def exhaustion(
         .astype({"scope": "str", "service": "str", "reason": "str"})
     )
     tried = _tried(table)
-    return Exhaustion(table, f"{_text(table, metric, horizon_weeks)}{tried and ' '}{tried}", tried)
+    return Exhaustion(
+        table, f"{_text(table, metric, horizon_weeks)}{tried and ' '}{tried}{found.aside}", tried
+    )
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def forecast(
     if not 1 <= weeks <= MOST_WEEKS:
         raise InputError(
             f"{weeks} weeks cannot be forecast.",
-            remedy=f"Give 1 to {MOST_WEEKS}; further out see `exhaustion`.",
+            remedy=f"Give 1 to {MOST_WEEKS}; further out see `resilience headroom`.",
         )
     found = read(series, metric, scope, exclude)
     if WEEK_US % found.step_us:
@@ -83,7 +83,9 @@ def forecast(
     table = pd.concat([rows for rows, _ in both], ignore_index=True)
     backtest = pd.concat([tried for _, tried in both], ignore_index=True)
     backtest = backtest.astype({"scope": "str", "reason": "str"})
-    return Forecast(table.astype({"scope": "str"}), backtest, _text(found, table, backtest, weeks))
+    return Forecast(
+        table.astype({"scope": "str"}), backtest, _text(found, table, backtest, weeks) + found.aside
+    )
 
 
 def peaks(found: Forecast) -> pd.DataFrame:

@@ -63,7 +63,7 @@ def impact(
     found = read(series, metric, None, exclude)
     if found.rollup not in ("sum", "count"):
         raise InputError(
-            f"{metric} is no count but a {found.rollup}: it cannot be summed.",
+            f"{metric} is no count (its points are {found.rollup}): it cannot be summed.",
             remedy="Give orders or requests as counts.",
         )
     tables = {service_of(g.scope) or g.scope: (g, *_flat(g, zone)) for g in found.grids}
@@ -98,7 +98,7 @@ def impact(
     table = table.sort_values(
         ["lost", "incident_id", "scope"], ascending=[False, True, True], ignore_index=True
     )
-    return Impact(table, _text(table, metric))
+    return Impact(table, _text(table, metric) + found.aside)
 
 
 def _flat(grid: Grid, zone: str) -> tuple[np.ndarray, np.ndarray, int]:

@@ -68,8 +68,14 @@ def safe_windows(
 
     Expected is, at each time of the week, the highest value of the last eight weeks, each as a share of its week's level,
     times the last week's level, times the rise within that many weeks that 95 % of history did not exceed.
-    Raises InputError where a target has no series, or fewer than four weeks of it, and where `between` is empty.
+    Raises InputError where a target has no series, or fewer than four weeks of it, where `between` is empty, and where
+    minutes or the share lost make no sense.
     """
+    if not (np.isfinite(minutes) and minutes > 0 and 0 <= lost < 1):
+        raise InputError(
+            f"A fault of {minutes:g} minutes that takes {lost:.0%} of capacity is none to find a window for.",
+            remedy="Give minutes above 0, and a share lost from 0 to below 1.",
+        )
     series = read(load, metric, None, exclude)
     grids = [_grid_of(series, service) for service in targets]
     starts = _starts(between, every_min, zone)
@@ -229,6 +235,8 @@ def _queue(
 
 def _grid_of(series: Series, service: str) -> Grid:
     fitting = [g for g in series.grids if f"service:{service}" in g.scope.split(",") or g.scope == service]
+    if not fitting and (error := series.refused.get(f"service:{service}", series.refused.get(service))):
+        raise error
     if len(fitting) != 1:
         what = (
             "no series"

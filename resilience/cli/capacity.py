@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import InputError
+from ..moments import moment
 from ..terminal import show
-from .common import computing, moment_of, reading, store_at, workspace_here
+from .common import computing, reading, store_at, workspace_here
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +105,7 @@ def windows(
 
     store = store_at(root)
     name, rows = _load(store, metric)
-    start = rows["at"].max() if first is None else pd.Timestamp(moment_of(first))
+    start = rows["at"].max() if first is None else pd.Timestamp(moment(first))
     rows = rows[rows["at"] < start].reset_index(drop=True)
     if rows.empty:
         raise InputError(
@@ -112,6 +113,8 @@ def windows(
             remedy="Give a later --from, or ingest a longer series.",
         )
     out, zone = views.left_out(store, start), workspace_here().zone
+    given = _pairs("--limit", limits)
+    _known("--limit", given, rows)
     mine = rows[rows["scope"].map(owner).isin(targets)].reset_index(drop=True)
     learned = views.headroom(store, mine, name, objective, zone)
     found = analysis.safe_windows(
@@ -122,7 +125,7 @@ def windows(
         targets=targets,
         minutes=minutes,
         between=(start, start + pd.Timedelta(days=days)),
-        limits={**learned.sure, **_pairs("--limit", limits)},
+        limits={**learned.sure, **given},
         lost=lost,
         stopped=stopped,
         incidents=views.incidents(store, kind="real"),
@@ -187,11 +190,13 @@ def what_if(
 
     store, zone = store_at(root), workspace_here().zone
     name, rows = _load(store, metric)
+    counted = _instances(instances)
+    _known("--instances", counted if isinstance(counted, dict) else {}, rows)
     known, at_least, said = _carried(store, rows, name, objective, limits, zone)
     out = views.left_out(store)
     found = analysis.what_if(
-        rows, zone, metric=name, limits=known, at_least=at_least, times=times, lost=lost,
-        instances=_instances(instances), exclude=out.spans,
+        rows, zone, metric=name, limits=known, at_least=at_least, times=times, lost=lost, instances=counted,
+        exclude=out.spans,
     )  # fmt: skip
     short = ["scope", "capacity", "peak", "used", "state", "over_min_per_week", "carries_times", "reason"]
     show(found.table if form != "table" else found.table[short], form, " ".join([said, found.text, out.text]))
@@ -279,7 +284,9 @@ def impact(chosen: tuple[str, ...], metric: str | None, root: str | None, form: 
     name, rows = _load(store, metric)
     incidents = views.incidents(store, kind="real")
     if absent := sorted(set(chosen) - set(incidents["incident_id"])):
-        raise InputError(f"There is no incident {', '.join(absent)}.", remedy="See `resilience times`.")
+        raise InputError(
+            f"There is no incident {', '.join(absent)}.", remedy="Leave --incident away to see every id."
+        )
     wanted = incidents[incidents["incident_id"].isin(chosen)] if chosen else incidents
     found = analysis.impact(
         rows, wanted, workspace_here().zone, metric=name, exclude=views.unusual(store).spans
@@ -311,6 +318,7 @@ def _carried(
     from ..analysis.movement import service_of
 
     given = _pairs("--limit", limits)
+    _known("--limit", given, rows)
     learned = views.headroom(store, rows, metric, objective, zone)
     other = {
         scope: load
@@ -319,6 +327,18 @@ def _carried(
     }
     said = learned.text + (f" You gave the limit of {', '.join(sorted(given))}." if given else "")
     return {**other, **given}, [scope for scope in learned.at_least if scope in other], said
+
+
+def _known(option: str, given: Collection[str], rows: pd.DataFrame) -> None:
+    """Raises InputError where `given` names what has no series: it would change nothing, and nobody would notice."""
+    from ..analysis.movement import service_of
+
+    scopes = rows["scope"].unique()
+    if unknown := sorted(set(given) - set(scopes) - {service_of(scope) for scope in scopes}):
+        raise InputError(
+            f"{option} names {', '.join(unknown)}, of which there is no load.",
+            remedy="See `resilience capacity`.",
+        )
 
 
 def _instances(given: tuple[str, ...]) -> int | dict[str, int] | None:

@@ -19,7 +19,7 @@ from .switches import Switches
 from .world import FIRST, LAST, ZONE, Gap, Incident, World, streams
 
 MOMENTS = ("started", "detected", "acknowledged", "mitigated", "resolved")
-_PER_REPORT = 1.17  # incidents drawn per report: some minor ones are never written down
+_PER_REPORT = 1.14  # incidents drawn per report: some minor ones are never written down
 _EDGES = 22 / 150  # hidden dependencies per service
 
 
@@ -110,7 +110,7 @@ class Truth:
                 if d.behind is not None
             ],
             "cell_rates": {
-                "unit": "incidents per year before any effect",
+                "unit": "incidents per year before any effect, without the outage and the incident still open",
                 "classes": list(draw.SHARES),
                 "services": [s.name for s in self.world.services],
                 "rates": np.round(self.world.cell_rates, 5).tolist(),
@@ -127,21 +127,25 @@ def stamp(at: datetime | None) -> str | None:
     return None if at is None else f"{at:%Y-%m-%dT%H:%M:%S}Z"
 
 
+def drawn_for(reports: int) -> int:
+    """How many incidents are drawn, so that about `reports` are written down."""
+    return round(reports * _PER_REPORT)
+
+
 def plan(
     seed: int,
     *,
     world: str = "base",
     size: str = "full",
-    n_services: int | None = None,
     n_incidents: int | None = None,
 ) -> Truth:
-    """Decides everything that is true in one of `switches.WORLDS`, at one of `switches.SIZES` or other numbers."""
+    """Decides everything that is true in one of `switches.WORLDS`, at one of `switches.SIZES`, or with more reports."""
     how = switches.WORLDS[world]
-    services, reports = n_services or switches.SIZES[size][0], n_incidents or switches.SIZES[size][1]
+    services, reports = switches.SIZES[size]
     rngs = streams(seed)
     known = marketplace.services(rngs["services"], services)
     quiet = gamedays.quiet()
-    drawn = draw.draw(rngs["incidents"], known, round(reports * _PER_REPORT), quiet)
+    drawn = draw.draw(rngs["incidents"], known, drawn_for(n_incidents or reports), quiet)
     failures = Counter(i.services[0] for i in drawn.incidents if i.severity != draw.MINOR)
     edges = graph.hidden(rngs["edges"], known, failures, round(_EDGES * services))
     told = planting.tell(seed, rngs["reports"], draw.follow(seed, drawn.incidents, edges, quiet))

@@ -50,9 +50,10 @@ def series_at(store: Store, metric: str, interval_s: float) -> pd.DataFrame:
     rows = table(store, "series", where={"metric": [metric]})
     found = rows[rows["interval_s"] == interval_s].reset_index(drop=True)
     if found.empty:
-        there = ", ".join(f"{s:g} s" for s in sorted(rows["interval_s"].unique())) or "none of that name"
+        there = ", ".join(f"{s:g} s" for s in sorted(rows["interval_s"].unique()))
         raise InputError(
-            f"There is no {metric} at {interval_s:g} s in the store (there is: {there}).",
+            f"There is no {metric} at {interval_s:g} s in the store"
+            + (f" (there is: {there})." if there else ", nor at another interval."),
             remedy="Choose another metric or interval, or ingest its series.",
         )
     return found
