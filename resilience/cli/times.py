@@ -77,7 +77,9 @@ def placebo(
     click.echo(placebo_page.terminal(found))
     target = out or fallback
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(target, placebo_page.page(found, "Would it have happened anyway?", said, tuple(notes)))
+    home = "index.html" if source is None and out is None else None  # beside the gallery
+    page = placebo_page.page(found, "Would it have happened anyway?", said, tuple(notes), home=home)
+    write_whole(target, page)
     click.echo(f"Page: {target}")
 
 

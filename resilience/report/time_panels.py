@@ -53,7 +53,14 @@ def found_by(incidents: pd.DataFrame) -> Panel:
         "low": "Low (95 %)",
         "high": "High (95 %)",
     }
-    return Panel(found.text, table=table(found.table, columns) if found.n else "")
+    if not found.n:
+        return Panel(found.text)
+    shares = ["share", "low", "high"]
+    bars = found.table.assign(group=found.table["detected_by"], **{c: 100 * found.table[c] for c in shares})
+    drawn = incident_figures.counts(
+        bars.rename(columns={"share": "expected"}), "share of incidents (%), 95 % interval"
+    )
+    return Panel(found.text, drawn, table(found.table, columns))
 
 
 def dots(incidents: pd.DataFrame, clock: str) -> Panel:
@@ -98,7 +105,7 @@ def change(
         return Panel("No GameDay and no date is given: there is nothing to compare before and after.")
     before, after, undated = claims.split(incidents, at)
     found = claims.compare(before, after, clock, onsets=onset)
-    publish({f"change_{clock}": {"date": f"{at:%Y-%m-%d}", **_numbers(found)}})
+    publish({"text": found.text, f"change_{clock}": {"date": f"{at:%Y-%m-%d}", **_numbers(found)}})
     columns = {
         "comparison": "Comparison", "role": "Role", "n_before": "n before", "n_after": "n after",
         "geomean_before_min": "Geometric mean before (min)", "geomean_after_min": "after (min)", "effect": "Ratio",
