@@ -22,8 +22,8 @@ from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
 from benchmarks.pairs import seconds
 from resilience import estate, schema, workers
-from resilience.delta import layout
-from resilience.store import FILE_BYTES, Store
+from resilience.delta import FILE_BYTES, layout
+from resilience.store import Store
 
 MINUTES = 730 * 1440
 ZONE = "Europe/Berlin"

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
+from typing import Any
 
 from . import points, views
 from .analysis import grid, profile
-from .errors import InputError
+from .errors import InputError, RefusedError
 from .store import Store
 
 THREADS = 2  # of one process: most of the time goes into reading and sorting, which hold no lock
@@ -50,16 +51,26 @@ def week_profile(
     held = {name: list(spans) for name, spans in exclude.items()} if isinstance(exclude, Mapping) else exclude
     work = partial(_weeks, zone=zone, exclude=held)
     tasks = points.parts(store, known)
+    weeks: list[profile.Week] = []
+    refused: dict[str, RefusedError] = {}
     with nullcontext(executor) if executor is not None else ThreadPoolExecutor(THREADS) as pool:
-        found = [week for part in pool.map(work, tasks) for week in part]
-    return profile.assemble(metric, zone, rollup, step_us, found)
+        for scope, found in (one for part in pool.map(work, tasks) for one in part):
+            if isinstance(found, RefusedError):
+                refused[scope] = found
+            else:
+                weeks.append(found)
+    return profile.assemble(metric, zone, rollup, step_us, weeks, refused)
 
 
-def _weeks(part: points.Part, zone: str, exclude: grid.Spans | None) -> list[profile.Week]:
+def _weeks(
+    part: points.Part, zone: str, exclude: grid.Spans | None
+) -> list[tuple[str, profile.Week | RefusedError]]:
     step_us = round(part.interval_s * 1e6)
-    return [
-        profile.week(
-            grid.of_points(scope, at, value, step_us, exclude, metric=part.metric, rollup=part.rollup), zone
-        )
-        for scope, at, value in points.read(part)
-    ]
+    given: dict[str, Any] = {"exclude": exclude, "metric": part.metric, "rollup": part.rollup}
+    found: list[tuple[str, profile.Week | RefusedError]] = []
+    for scope, at, value in points.read(part):
+        try:
+            found.append((scope, profile.week(grid.of_points(scope, at, value, step_us, **given), zone)))
+        except RefusedError as error:
+            found.append((scope, error))
+    return found

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from . import schema, views
+from . import moments, schema, views
 from .analysis import (
     attribution,
     backtest,
@@ -75,15 +75,7 @@ def latest(store: Store) -> pd.Timestamp:
 
 def moment(stated: str) -> pd.Timestamp | None:
     """A moment as written: a date (its midnight UTC) or an ISO time with offset; None where nothing is written."""
-    if not stated:
-        return None
-    try:
-        at = pd.Timestamp(stated)
-    except ValueError as error:
-        raise InputError(
-            f"{stated!r} is no moment.", remedy="Write a date, e.g. 2020-11-30, or an ISO time with offset."
-        ) from error
-    return at.tz_localize("UTC") if at.tzinfo is None else at.tz_convert("UTC")
+    return pd.Timestamp(moments.moment(stated)) if stated else None
 
 
 def read(

@@ -161,7 +161,7 @@ def windows(
 
 def _slot(row: Any, zone: str) -> programme.Slot:
     condition = f" {row.condition}" if pd.notna(row.condition) else ""
-    said = f"{row.room:.0%} of what is left under the fault stays free.{condition}"
+    said = f"Of what it carries under the fault, {row.room:.0%} stays free.{condition}"
     day = f"{row.starts_at.tz_convert(zone):%Y-%m-%d}"
     return programme.Slot(row.starts_at, row.ends_at, day, float(row.room), said)
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,31 +19,29 @@ from urllib.parse import unquote
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.fs as fs
 from deltalake import (
     DeltaTable,
     QueryBuilder,
-    write_deltalake,
 )
-from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
 
 from . import schema
 from .delta import (
+    LostError,
     Span,
     bytes_of,
     chosen,
     files_within,
     forward,
-    layout,
     literals,
-    may_hold,
+    merge,
     micros,
     properties,
+    remove,
     rows_of,
-    same_row,
+    write_ordered,
 )
 from .errors import InputError
 
@@ -55,7 +52,6 @@ _RETENTION = {
 }
 T = TypeVar("T")
 _ATTEMPTS = 30
-FILE_BYTES = 256 << 20
 _KEPT_BYTES = 8_000_000  # on disk; a smaller table, at a version that cannot change, is read once
 
 
@@ -186,15 +182,17 @@ class Store:
         if rows.empty and (stale is None or not stale[1]):
             return Commit(table, 0, 0, 0, None)
         arrow = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
-        for attempt in range(_ATTEMPTS):
-            try:
-                return self._merge(table, arrow, stale, marks or {})
-            except CommitFailedError:
-                _pause(attempt)
-        raise InputError(
-            f"{len(rows)} row(s) of {table} could not be committed: other writers kept changing the table.",
-            where=self.root,
-            remedy="Nothing of this batch was written; run the command again.",
+
+        def merged() -> Commit:
+            delta = self._open_or_create(table, arrow.schema)
+            inserted, updated, deleted = merge(table, delta, arrow, stale, marks or {})
+            changed = inserted + updated + deleted > 0
+            return Commit(table, inserted, updated, deleted, delta.version() if changed else None)
+
+        return self._committed(
+            merged,
+            f"{len(rows)} row(s) of {table} could not be committed",
+            "Nothing of this batch was written; run the command again.",
         )
 
     def remove(self, table: str, rows: pd.DataFrame) -> Commit:
@@ -203,23 +201,14 @@ class Store:
             return Commit(table, 0, 0, 0, None)
         keys = list(schema.key(table))
         arrow = pa.Table.from_pandas(rows[keys], preserve_index=False).replace_schema_metadata(None)
-        for attempt in range(_ATTEMPTS):
+
+        def removed() -> Commit:
             if (delta := self._open(table)) is None:
                 return Commit(table, 0, 0, 0, None)
-            try:
-                merge = delta.merge(
-                    arrow, same_row(arrow, keys), source_alias="s", target_alias="t",
-                    commit_properties=properties(delta, {}),
-                )  # fmt: skip
-                deleted = int(merge.when_matched_delete().execute()["num_target_rows_deleted"])
-                return Commit(table, 0, 0, deleted, delta.version() if deleted else None)
-            except CommitFailedError:
-                _pause(attempt)
-        raise InputError(
-            f"{len(rows)} row(s) of {table} could not be removed: other writers kept changing the table.",
-            where=self.root,
-            remedy="Nothing is lost; run the command again.",
-        )
+            deleted = remove(delta, arrow, keys)
+            return Commit(table, 0, 0, deleted, delta.version() if deleted else None)
+
+        return self._committed(removed, f"{len(rows)} row(s) of {table} could not be removed")
 
     def mark(self, table: str, name: str) -> int | None:
         """The watermark `name` that the commits of `table` carry, or None."""
@@ -228,23 +217,32 @@ class Store:
 
     def advance(self, table: str, marks: Mapping[str, int]) -> Commit:
         """Moves watermarks forward where there is no row to go with them: a commit of `table` without data."""
+        empty = pa.Table.from_pandas(schema.frame(table), preserve_index=False)
+
+        def advanced() -> Commit:
+            delta = self._open_or_create(table, empty.schema.remove_metadata())
+            if not forward(delta, marks):
+                return Commit(table, 0, 0, 0, None)
+            delta.create_write_transaction(
+                [], "append", delta.schema(), commit_properties=properties(delta, marks)
+            )
+            return Commit(table, 0, 0, 0, self.version(table))
+
+        return self._committed(advanced, f"The progress on {table} could not be recorded")
+
+    def _committed(
+        self,
+        commit: Callable[[], Commit],
+        failed: str,
+        remedy: str = "Nothing is lost; run the command again.",
+    ) -> Commit:
+        """What `commit` returns once no other writer comes between. Raises InputError, which begins with `failed`."""
         for attempt in range(_ATTEMPTS):
             try:
-                empty = pa.Table.from_pandas(schema.frame(table), preserve_index=False)
-                delta = self._open_or_create(table, empty.schema.remove_metadata())
-                if not forward(delta, marks):
-                    return Commit(table, 0, 0, 0, None)
-                delta.create_write_transaction(
-                    [], "append", delta.schema(), commit_properties=properties(delta, marks)
-                )
-                return Commit(table, 0, 0, 0, self.version(table))
+                return commit()
             except CommitFailedError:
-                _pause(attempt)
-        raise InputError(
-            f"The progress on {table} could not be recorded: other writers kept changing the table.",
-            where=self.root,
-            remedy="Nothing is lost; run the command again.",
-        )
+                time.sleep(random.uniform(0.01, 0.05) * min(attempt + 1, 20))  # noqa: S311 (jitter, not secrecy)
+        raise InputError(f"{failed}: other writers kept changing the table.", where=self.root, remedy=remedy)
 
     def clean(self, table: str, keep: Iterable[int] | None, *, hours: int, dry_run: bool) -> list[str]:
         """Removes files older than `hours` that belong to no version, or, with `keep`, to no version worth keeping.
@@ -282,35 +280,9 @@ class Store:
         delta = self._open(table)
         if delta is None:
             return Commit(table, 0, 0, 0, None)
-        columns = pa.schema(delta.schema().to_arrow())
-        held = int(pc.sum(pa.table(delta.get_add_actions(flatten=True))["num_records"]).as_py() or 0)
-        count = 0
-
-        def counted() -> Iterator[pa.RecordBatch]:
-            nonlocal count
-            rows = iter(ordered)
-            with ThreadPoolExecutor(
-                1
-            ) as apart:  # the writer calls from where the library cannot read as well
-                coming = apart.submit(next, rows, None)
-                while (batch := coming.result()) is not None:
-                    coming = apart.submit(next, rows, None)
-                    count += len(batch)
-                    rows_of = pa.Table.from_batches([batch]).select(columns.names).cast(columns)
-                    yield from rows_of.to_batches()
-            if count != held:
-                raise _LostError
-
         try:
-            write_deltalake(
-                delta,
-                pa.RecordBatchReader.from_batches(columns, counted()),
-                mode="overwrite",
-                target_file_size=FILE_BYTES,
-                writer_properties=layout(table),
-                commit_properties=properties(delta, {}),
-            )
-        except (CommitFailedError, DeltaError, _LostError, pa.ArrowInvalid) as error:
+            write_ordered(table, delta, ordered)
+        except (CommitFailedError, DeltaError, LostError, pa.ArrowInvalid) as error:
             remedy = "Nothing was changed; run the command again while nobody else writes."
             raise InputError(
                 f"The files of {table} could not be put in order: {str(error)[:200] or 'rows differ'}",
@@ -408,49 +380,6 @@ class Store:
             )
         except DeltaError as error:  # two first writers met: the other one's table is there now
             raise CommitFailedError(str(error)) from error
-
-    def _merge(
-        self, table: str, rows: pa.Table, stale: tuple[str, list[str]] | None, marks: Mapping[str, int]
-    ) -> Commit:
-        delta = self._open_or_create(table, rows.schema)
-        known = {column.name for column in delta.schema().fields}
-        if new := [
-            column for column in DeltaSchema.from_arrow(rows.schema).fields if column.name not in known
-        ]:
-            delta.alter.add_columns(new)  # a store of an earlier version of this software
-        keys = schema.key(table)
-        how = {"writer_properties": layout(table), "commit_properties": properties(delta, marks)}
-        if not (stale and stale[1]) and not may_hold(
-            delta, rows, keys
-        ):  # nothing to compare with: no file is read
-            write_deltalake(delta, rows, mode="append", schema_mode="merge", **how)
-            return Commit(table, len(rows), 0, 0, delta.version())
-        others = [column for column in rows.column_names if column not in keys]
-        merge = delta.merge(
-            rows, same_row(rows, keys), source_alias="s", target_alias="t", **how
-        ).when_not_matched_insert_all()
-        if others:  # null-safe: null = null is not a change
-            merge = merge.when_matched_update_all(
-                predicate=" OR ".join(f"(t.{column} IS DISTINCT FROM s.{column})" for column in others)
-            )
-        if stale is not None and stale[1]:
-            merge = merge.when_not_matched_by_source_delete(
-                predicate=f"t.{stale[0]} IN ({literals(stale[1])})"
-            )
-        done = merge.execute()
-        inserted, updated, deleted = (
-            int(done[f"num_target_rows_{what}"]) for what in ("inserted", "updated", "deleted")
-        )
-        changed = inserted + updated + deleted > 0
-        return Commit(table, inserted, updated, deleted, delta.version() if changed else None)
-
-
-class _LostError(Exception):
-    """Rows that were written are not those that the table has."""
-
-
-def _pause(attempt: int) -> None:
-    time.sleep(random.uniform(0.01, 0.05) * min(attempt + 1, 20))  # noqa: S311 (jitter, not secrecy)
 
 
 def row_hashes(rows: pd.DataFrame) -> np.ndarray[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,10 @@ from hypothesis import settings
 
 from .pages import complaints, page
 from .sizes import FULL
+
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # a worker has one core: more threads of it only wait for each other
 
 __all__ = ["complaints", "page"]  # fixtures that every test module may ask for
 

@@ -15,12 +15,14 @@ from .sizes import FULL, SIZE, at_full_size
 
 
 def test_recall_and_ndcg_by_hand() -> None:
-    gain = np.array([3.0, 0.0, 1.0, 0.0])
-    assert backtest.recall(gain, np.array([2, 0, 1, 3]), 1) == 0.25
-    assert backtest.recall(gain, np.array([2, 0, 1, 3]), 2) == 1.0
+    listed = np.array(
+        [[1.0, 3.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
+    )  # gains in the order listed, of two futures
+    best = -np.sort(-listed, axis=1)
+    assert backtest.recall(listed[:, :1], listed.sum(axis=1)) == pytest.approx([0.25, np.nan], nan_ok=True)
+    assert backtest.recall(listed[:, :2], listed.sum(axis=1)) == pytest.approx([1.0, np.nan], nan_ok=True)
     expected = (1 + 3 / np.log2(3)) / (3 + 1 / np.log2(3))
-    assert backtest.ndcg(gain, np.array([2, 0, 1, 3]), 2) == pytest.approx(expected)
-    assert np.isnan(backtest.recall(np.zeros(3), np.arange(3), 2))
+    assert backtest.ndcg(listed[:, :2], best[:, :2]) == pytest.approx([expected, np.nan], nan_ok=True)
 
 
 def test_too_little_history_is_not_measurable() -> None:

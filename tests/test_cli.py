@@ -234,3 +234,12 @@ def test_usage_errors_exit_with_2(space: Path) -> None:
     assert "not a zone" in run("ingest", code=2).output
     (space / "resilience.yml").write_text("zome: UTC\n")
     assert "no setting" in run("status", code=2).output or "no setting" in run("ingest", code=2).output
+
+
+def test_help_lists_every_command_once_under_a_question_with_its_whole_first_sentence() -> None:
+    said = run("--help").output
+    listed = [line.split()[0] for line in said.splitlines() if line.startswith("  ") and line[2:3].isalpha()]
+    for name, command in main.commands.items():
+        assert listed.count(name) == (0 if command.hidden else 1), name
+    assert len([line for line in said.splitlines() if line.endswith("?") and line[0].isalpha()]) == 4
+    assert "..." not in said.split("Begin")[1]

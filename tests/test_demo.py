@@ -22,13 +22,11 @@ NOTEBOOKS = ("gameday", "failure_classes", "time_to_restore", "capacity", "next_
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace after `resilience demo`."""
-    space = tmp_path_factory.mktemp("demo") / "ws"
-    run = CliRunner()
-    assert run.invoke(main, ["init", str(space), "--zone", "Europe/Berlin"]).exit_code == 0
+    """What `resilience demo` makes in an empty folder."""
+    space = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(space)
-        done = run.invoke(main, ["demo", "--size", SIZE])
+        done = CliRunner().invoke(main, ["demo", "--size", SIZE])
     assert done.exit_code == 0, done.output
     assert done.output.rstrip().endswith(str(space / "reports" / "index.html"))
     return space
@@ -193,7 +191,14 @@ def test_every_page_draws_offline_wide_and_narrow(demo: Path, page, complaints) 
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (path, width)
             assert "Simulated" in page.locator(".simulated").first.inner_text()
     page.goto((demo / "reports" / "index.html").as_uri())
-    assert page.locator("h3 a").count() == len(pages)
+    headings = page.locator("h2").all_inner_texts()
+    assert [h.split()[0:2] for h in headings] == [
+        ["What", "did"],
+        ["What", "keeps"],
+        ["What", "should"],
+        ["How", "much"],
+    ]
+    assert page.locator("h3 a").count() == len(pages) + 2, "the ledger and the random dates have a card too"
     for link in page.locator("h3 a").all():
         assert (demo / "reports" / (link.get_attribute("href") or "")).is_file()
     assert complaints == []

@@ -145,6 +145,12 @@ def test_refusals_are_those_of_a_table(tmp_path: Path) -> None:
     found.upsert("series", count.assign(value=rising))
     with pytest.raises(RefusedError, match="running count"):
         estate.week_profile(found, "total", 1800.0, BERLIN)
+    other = hourly("service:b", 4, "total", "max")
+    found.upsert("series", other)
+    left = estate.week_profile(found, "total", 1800.0, BERLIN)
+    same(left, profile.profile(pd.concat([count.assign(value=rising), other]), BERLIN, metric="total"))
+    assert left.scopes["scope"].tolist() == ["service:b"]
+    assert "Left aside, since it cannot be read: service:a. total on service:a only rises" in left.text
 
 
 def test_an_error_comes_back_whole() -> None:

@@ -22,9 +22,9 @@ from resilience.analysis import (
     rehearsed_cells,
     roles,
 )
-from resilience.report import time_panels
+from resilience.report import gameday_experiment, gameday_panels, time_panels
 
-from .worlds import START, minutes
+from .worlds import START, minutes, series
 from .worlds import gameday as world
 
 KEY = {"gameday_id": "day", "experiment_key": "exp"}
@@ -266,3 +266,41 @@ def test_the_first_screen_uses_no_jargon() -> None:
     assert "live system" in brief.tried
     copy = gameday.analyse(world(environment="isolated")).brief
     assert copy.customers.startswith("Customers could not notice")
+
+
+def test_who_was_told_no_symptom_reads_what_was_broken() -> None:
+    tables = world(symptom="None given", environment="isolated", failure_class="third-party")
+    tables["gamedays"]["style"] = "uninformed"
+    assert gameday.analyse(tables).brief.table["tried"].tolist() == [
+        "Third party at a. In a separate copy (no customers)."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("peak", "said"), [(3.0, "Left its limits during the fault"), (0.6, "Stayed within its limits")]
+)
+def test_an_experiment_says_first_what_left_its_limits_and_draws_before_it_lists(
+    peak: float, said: str
+) -> None:
+    values = np.full(180, 0.5)
+    values[60:80] = peak
+    panel, rest = gameday_experiment.experiments(gameday.analyse(world(series(values)))).panels[1:]
+    assert panel.text.startswith(f"{said}: latency (mean {peak:g} s, 0.5 before; at most 1 allowed).")
+    assert "20 of 20 points" in panel.text
+    assert panel.figure is not None
+    assert "What we predicted" not in panel.body, "nobody wrote one"
+    assert "Capacity at a" not in rest.body
+    assert "Time box" in rest.body
+    assert "Time box" not in panel.body
+
+
+def test_few_experiments_are_drawn_by_name_as_the_day_ran() -> None:
+    result = gameday.analyse(world(series(np.full(180, 0.5))))
+    first, about = gameday_panels.overview(result).panels
+    assert [label for trace in first.figure.data for label in trace.y] == ["Slow"]
+    assert "Deviated: it left them" in about.body
+
+
+@pytest.mark.parametrize(("after", "words"), [(-1.4, "1 min before"), (0.2, "with"), (3.0, "3 min after")])
+def test_what_moved_before_the_fault_did_not_move_minutes_after_it(after: float, words: str) -> None:
+    assert gameday._from_fault(after) == words

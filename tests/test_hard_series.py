@@ -183,6 +183,29 @@ def test_points_at_uneven_times_are_refused(name: str) -> None:
 
 
 @every
+def test_one_that_cannot_be_read_keeps_no_other_from_its_answer(name: str) -> None:
+    rows = loads.rows(loads.weeks(60))
+    late = pd.to_timedelta(np.random.default_rng(0).integers(0, 50, len(rows)), unit="s")
+    other = rows.assign(at=(rows["at"] + late).astype("datetime64[us, UTC]"), scope="service:b")
+    both = FUNCTIONS[name](pd.concat([rows, other], ignore_index=True))
+    pd.testing.assert_frame_equal(both, FUNCTIONS[name](rows))
+
+
+def test_what_cannot_be_read_is_named() -> None:
+    rows = loads.rows(loads.weeks(60))
+    other = pd.concat([rows, rows.iloc[[7]]]).assign(scope="service:b")
+    series = pd.concat([rows, other, other.assign(scope="service:c")], ignore_index=True)
+    says = "Left aside, since it cannot be read: service:b, and 1 more. hits: 1 point(s) stand twice"
+    for text in (
+        exhaustion(series, BERLIN, metric="hits", limits={"a": 1000.0}).text,
+        forecast(series, BERLIN, metric="hits").text,
+        what_if(series, BERLIN, metric="hits", limits={"a": 1000.0}).text,
+        impact(series, INCIDENT, BERLIN, metric="hits").text,
+    ):
+        assert says in text
+
+
+@every
 def test_mixed_intervals_are_refused_and_order_does_not_matter(name: str) -> None:
     rows = loads.rows(loads.weeks(30))
     refused(name, pd.concat([rows, loads.rows([1.0], interval_s=60.0)], ignore_index=True), "interval_s")

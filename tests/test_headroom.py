@@ -107,7 +107,7 @@ def test_scopes_without_a_response_are_listed_and_intervals_must_agree() -> None
     both = pd.concat([loads.rows(load), loads.rows(load, scope="service:b")], ignore_index=True)
     response = loads.rows(answer, metric="p95")
     found = analysis.headroom(both, response, BERLIN, load_metric="hits", response_metric="p95", at_most=1.0)
-    assert found.table.set_index("service").loc["b", "reason"] == "no p95"
+    assert found.table.set_index("service").loc["b", "reason"] == "p95 is not there"
     fine = loads.rows(answer, metric="p95", interval_s=60.0)
     with pytest.raises(RefusedError, match="hits comes at 3600 s, p95 at 60 s"):
         analysis.headroom(both, fine, BERLIN, load_metric="hits", response_metric="p95", at_most=1.0)

@@ -12,13 +12,14 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "resilience"
 
-VOCABULARY = {"errors", "failure_classes", "plain_text"}
+VOCABULARY = {"errors", "failure_classes", "moments", "plain_text"}
 """Words that every layer shares; they import nothing of ours but one another."""
 
 BASE = VOCABULARY | {"schema"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
     "errors": set(),
+    "moments": {"errors"},
     "failure_classes": set(),
     "plain_text": set(),
     "schema": VOCABULARY,

@@ -106,4 +106,4 @@ def test_moments_are_read_or_refused() -> None:
     assert evidence.moment("") is None
     result = CliRunner().invoke(main, ["ledger", "--as-of", "someday"])
     assert result.exit_code == 2
-    assert "no moment" in result.output
+    assert "is no date and no time" in result.output

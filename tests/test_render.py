@@ -151,7 +151,7 @@ def experiment_with_much_to_tell(i: int) -> dict[str, pd.DataFrame]:
 
 @pytest.mark.browser
 def test_the_page_draws_offline_and_nothing_hostile_runs(made: workspace.Workspace, page, complaints) -> None:
-    for name, plots in {"day": 4, "failure-classes": 6, "time-to-restore": 5, "capacity": 2}.items():
+    for name, plots in {"day": 5, "failure-classes": 6, "time-to-restore": 3, "capacity": 2}.items():
         page.goto((made.reports / name / "report.html").as_uri())
         page.wait_for_selector("body[data-drawn]", timeout=60_000)
         assert page.locator(".plot").count() == plots

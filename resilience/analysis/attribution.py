@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from .service_graph import reach
-from .taxonomy import UNKNOWN
 
 NOT_STATED = "not stated"  # service of incidents whose report names none
 PRODUCTION = "production"
@@ -142,8 +141,3 @@ def _reach(graph: pd.DataFrame | None) -> dict[str, set[str]]:
         return {}
     calls = graph.groupby("caller")["callee"].agg(frozenset).to_dict()
     return {name: set(called) - {name} for name, called in reach(calls).items()}
-
-
-def is_unknown(failure_class: pd.Series) -> pd.Series:
-    """Rows of the class that is no class."""
-    return failure_class == UNKNOWN

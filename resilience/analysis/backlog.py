@@ -59,12 +59,17 @@ def backlog(
             f"Consumers stand still for {stopped_min:g} min, arrivals are known for {len(arrivals) * interval_min:g}.",
             remedy="Give arrivals for the whole time.",
         )
-    text = f"About {peak:,.0f} messages wait after {stopped_min:g} minutes."
+    text = f"About {_about(peak)} messages wait after {stopped_min:g} minutes."
     if per_min is None:
         text += " What the consumers can take is not known, so neither is the time to drain."
     elif drained is None:
         looked = len(arrivals) * interval_min - stopped_min
-        text += f" At {per_min:,.0f} per minute they are not worked off within {looked:g} minutes."
+        text += f" At {_about(per_min)} per minute they are not worked off within {looked:g} minutes."
     else:
-        text += f" At {per_min:,.0f} per minute they are worked off in {drained:.0f} minutes."
+        text += f" At {_about(per_min)} per minute they are worked off in {drained:.0f} minutes."
     return Backlog(peak, drained, np.array(course), text)
+
+
+def _about(number: float) -> str:
+    """Three digits: what rests on medians is not known to the message."""
+    return f"{float(f'{number:.3g}'):,.0f}"

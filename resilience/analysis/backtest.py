@@ -159,19 +159,20 @@ def prepare(
     return Origin(cells, scores, subsets, gains, place[used], who)
 
 
-def recall(gain: np.ndarray, order: np.ndarray, k: int) -> float:
-    """Share of all gain that lies in the first k cells of `order`; null where there is none."""
-    return float(gain[order[:k]].sum() / gain.sum()) if gain.sum() > 0 else np.nan
+def recall(top: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Share of all gain, `total`, that lies in the cells listed first, the last axis of `top`; null where there is none."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(top.sum(axis=-1) / total)
 
 
-def ndcg(gain: np.ndarray, order: np.ndarray, k: int) -> float:
-    """Discounted gain of the first k over the best possible (Järvelin and Kekäläinen 2002, ACM TOIS 20, 422-446)."""
-    discount = 1 / np.log2(np.arange(2, min(k, len(gain)) + 2))
-    best = np.sort(gain)[::-1][: len(discount)] @ discount
-    return float(gain[order[: len(discount)]] @ discount / best) if best > 0 else np.nan
+def ndcg(top: np.ndarray, best: np.ndarray) -> np.ndarray:
+    """Discounted gain of the cells listed first, the last axis of `top`, over that of as many of the best; null where none.
 
-
-_METRICS = {"recall": recall, "ndcg": ndcg}
+    Järvelin and Kekäläinen 2002, ACM TOIS 20, 422-446.
+    """
+    discount = 1 / np.log2(np.arange(2, top.shape[-1] + 2))
+    with np.errstate(invalid="ignore"):
+        return np.asarray((top @ discount) / (best @ discount))
 
 
 def _scored(one: Origin, rng: np.random.Generator) -> dict[tuple[str, int, str, str], np.ndarray]:
@@ -196,12 +197,8 @@ def _scored(one: Origin, rng: np.random.Generator) -> dict[tuple[str, int, str, 
                 if true is not None:
                     share = true[order[:depth]].sum() / true.sum() if true.sum() > 0 else np.nan
                     found[subset, k, "expected recall", method] = np.full(len(times), share)
-                discount = 1 / np.log2(np.arange(2, depth + 2))
-                with np.errstate(invalid="ignore", divide="ignore"):
-                    found[subset, k, "recall", method] = top[:, :depth].sum(axis=1) / total
-                    found[subset, k, "ndcg", method] = (top[:, :depth] @ discount) / (
-                        best[:, :depth] @ discount
-                    )
+                found[subset, k, "recall", method] = recall(top[:, :depth], total)
+                found[subset, k, "ndcg", method] = ndcg(top[:, :depth], best[:, :depth])
     return found
 
 

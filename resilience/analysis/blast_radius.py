@@ -15,7 +15,6 @@ import pandas as pd
 from . import service_graph
 from .reach import Reach
 
-RELATIONS = ("target", "declared", "surprise", "no graph")
 COLUMNS = ["experiment_key", "service", "relation", "path", "metric", "at", "earliest", "latest", "after_min"]
 SURPRISES = ["experiment_key", "target", "service", "metric", "moved_at"]
 

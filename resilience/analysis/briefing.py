@@ -56,7 +56,7 @@ def brief(
     """`table`: experiments of a GameDayResult; `notes`: gameday_notes of the day; `teams`: how many were scored."""
     zone = str(gameday["zone"])
     rows = [
-        (row.position, row.experiment_key, row.title, _tried(row), row.verdict, _happened(row),
+        (row.position, row.experiment_key, row.title, _tried(row, gameday["style"]), row.verdict, _happened(row),
          _customers(row, notes, zone), _next(notes[notes["experiment_key"] == row.experiment_key]))
         for row in table.itertuples()
     ]  # fmt: skip
@@ -152,7 +152,8 @@ def _all_next(notes: pd.DataFrame, table: pd.DataFrame) -> str:
     if actions.empty:
         return "Nothing was agreed, or nobody wrote it down."
     done, left = int((actions["state"] == "done").sum()), actions[actions["state"] != "done"]
-    said = f"{_count(len(actions)).capitalize()} improvement{'s' if len(actions) != 1 else ''} agreed, {_count(done)} done."
+    agreed = f"{_count(len(actions)).capitalize()} improvement{'s' if len(actions) != 1 else ''} agreed"
+    said = f"{agreed}, {_count(done) if done else 'none'} done."
     place = dict(zip(table["experiment_key"], table["position"], strict=True))
     first = (
         left.assign(place=left["experiment_key"].map(place))
@@ -176,10 +177,16 @@ def _listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def _tried(row: Any) -> str:
+def _tried(row: Any, style: str) -> str:
+    """The symptom that heroes were told; where they were told none, what was broken."""
     if row.outcome == "not_run":
         return "Planned, not run."
-    return f"{sentence(row.symptom)} {WHERE[row.environment].capitalize()}."
+    what = (
+        row.symptom
+        if style == "informed"
+        else f"{row.failure_class.replace('-', ' ')} at {row.targets}".capitalize()
+    )
+    return f"{sentence(what)} {WHERE[row.environment].capitalize()}."
 
 
 def _happened(row: Any) -> str:

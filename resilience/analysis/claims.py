@@ -251,8 +251,8 @@ def _from_detection(
     if other is not None and other.p_value < permutation.ALPHA and other.effect * test.effect > 0:
         return []
     return [
-        "the difference is there from the recorded start and not from the detection on, and no series onset tells whether "
-        "starts are recorded otherwise or things are"
+        "counted from the recorded start it differs, counted from the detection on it does not. People may record starts "
+        "otherwise than before; only the onsets of the series could tell"
     ]
 
 

@@ -91,7 +91,9 @@ def exhaustion(
         .astype({"scope": "str", "service": "str", "reason": "str"})
     )
     tried = _tried(table)
-    return Exhaustion(table, f"{_text(table, metric, horizon_weeks)}{tried and ' '}{tried}", tried)
+    return Exhaustion(
+        table, f"{_text(table, metric, horizon_weeks)}{tried and ' '}{tried}{found.aside}", tried
+    )
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,9 @@ def parse(text: str, where: str, *, trusted: bool = False) -> tuple[Fault, ...]:
     try:
         given = yaml.load(text, Loader=loader)  # noqa: S506 (both are safe loaders)
     except yaml.YAMLError as error:
-        raise InputError(f"This is not YAML: {error}.", where=where, remedy="Correct it.") from error
+        raise InputError(
+            f"This is not YAML: {error}.", where=where, remedy="Correct the line that is named."
+        ) from error
     faults = given.get("faults") if isinstance(given, dict) else None
     if not isinstance(faults, dict) or not faults:
         raise InputError("There is no `faults` mapping.", where=where, remedy="See the packaged faults.yml.")

@@ -83,7 +83,9 @@ def forecast(
     table = pd.concat([rows for rows, _ in both], ignore_index=True)
     backtest = pd.concat([tried for _, tried in both], ignore_index=True)
     backtest = backtest.astype({"scope": "str", "reason": "str"})
-    return Forecast(table.astype({"scope": "str"}), backtest, _text(found, table, backtest, weeks))
+    return Forecast(
+        table.astype({"scope": "str"}), backtest, _text(found, table, backtest, weeks) + found.aside
+    )
 
 
 def peaks(found: Forecast) -> pd.DataFrame:

@@ -245,14 +245,20 @@ def _onset(row: Any, blast: blast_radius.BlastRadius, events: pd.DataFrame) -> d
     minute = pd.Timedelta(minutes=1)
     low, high = ((first[side] - row.fault_started_at) / minute for side in ("earliest", "latest"))
     said = (
-        f"{first['metric']} of {first['service']} moved first, {first['after_min']:.0f} min after the fault (between "
-        f"{low:.0f} and {high:.0f})"
+        f"{first['service']} moved first ({first['metric']}), {_from_fault(first['after_min'])} the fault (from "
+        f"{low:+.0f} to {high:+.0f} min)"
     )
     alerts = events.loc[events["moment"] == "alerted", "at"]
     if len(alerts):
         lag = (alerts.min() - first["at"]) / minute
         said += f"; the first alert came {abs(lag):.0f} min {'after' if lag >= 0 else 'before'} that"
     return {"onset_at": first["at"], "onset_min": float(first["after_min"]), "onset": f"{said}."}
+
+
+def _from_fault(minutes: float) -> str:
+    """Minutes from the fault in words: what moved before it did not move '-1 min after'."""
+    whole = round(float(minutes))
+    return f"{abs(whole)} min {'before' if whole < 0 else 'after'}" if whole else "with"
 
 
 def _history(experiments: pd.DataFrame, others: Sequence[Mapping[str, pd.DataFrame]]) -> pd.DataFrame:

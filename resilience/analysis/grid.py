@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -68,13 +68,19 @@ class Grid:
 
 @dataclass(frozen=True)
 class Series:
-    """Grids of one metric in order of scope, with what they share."""
+    """Grids of one metric in order of scope, with what they share. `refused`: why another scope has none."""
 
     metric: str
     grids: list[Grid]
     step_us: int
     rollup: str
     unit: str
+    refused: dict[str, RefusedError] = field(default_factory=dict)
+
+    @property
+    def aside(self) -> str:
+        """A sentence, with a space before it, about the scopes refused; nothing where there are none."""
+        return aside(self.refused)
 
 
 def read(
@@ -87,9 +93,9 @@ def read(
 ) -> Series:
     """The grids of `metric` in `series` (columns of that table), of all scopes where `scope` is None.
 
-    Raises InputError where there is nothing, and RefusedError where intervals, rollups or units are mixed, points repeat,
-    a count only ever rises (a counter that nobody took the rate of), or points lie off their grid (which `irregular` lets
-    pass).
+    Raises InputError where there is nothing, and RefusedError where intervals, rollups or units are mixed. A scope is
+    refused where points repeat, a count only ever rises (a counter that nobody took the rate of), or points lie off their
+    grid (which `irregular` lets pass): that is raised too where no other is left.
     """
     rows = chosen(series, metric, scope)
     shared = {name: single(rows, metric, name) for name in ("interval_s", "rollup", "unit")}
@@ -107,16 +113,31 @@ def read(
         edges = np.flatnonzero(np.diff(code)) + 1
     starts, ends = np.r_[0, edges], np.r_[edges, len(at)]
     of = _by_scope(exclude)
-    grids, points, intervals = [], 0, 0
+    grids: list[Grid] = []
+    refused: dict[str, RefusedError] = {}
+    rollup = str(shared["rollup"])
     for first, last in zip(starts, ends, strict=True):
         name = names[code[first]]
-        grids.append(_one(name, at[first:last], value[first:last], step, of(name), metric, irregular))
-        points, intervals = points + last - first, intervals + len(grids[-1].value)
-    rollup = str(shared["rollup"])
-    for grid in grids:
-        refuse_counter(metric, rollup, grid.scope, grid.value)
+        try:
+            grid = _one(name, at[first:last], value[first:last], step, of(name), metric, irregular)
+            refuse_counter(metric, rollup, name, grid.value)
+        except RefusedError as error:
+            refused[name] = error
+            continue
+        grids.append(grid)
+    if not grids:
+        raise next(iter(refused.values()))
     unit = "" if pd.isna(shared["unit"]) else str(shared["unit"])
-    return Series(metric, sorted(grids, key=lambda g: g.scope), step, rollup, unit)
+    return Series(metric, sorted(grids, key=lambda g: g.scope), step, rollup, unit, refused)
+
+
+def aside(refused: Mapping[str, RefusedError]) -> str:
+    """See `Series.aside`."""
+    if not refused:
+        return ""
+    scope, why = min(refused.items())
+    more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
+    return f" Left aside, since it cannot be read: {scope}{more}. {why}"
 
 
 def of_points(

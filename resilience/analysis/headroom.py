@@ -101,12 +101,15 @@ def headroom(
             remedy="Ingest both for the same scopes.",
         )
     rows = [_one(*_together(a, b, weeks), a.scope, zone, threshold, seed) for a, b in both]
-    rows += [_nothing(g.scope, f"no {response_metric}") for g in loads.grids if g.scope not in of]
+    for grid in loads.grids:
+        if grid.scope not in of:
+            why = "cannot be read" if grid.scope in answers.refused else "is not there"
+            rows.append(_nothing(grid.scope, f"{response_metric} {why}"))
     table = pd.DataFrame(rows).astype({"scope": "str", "service": "str", "reason": "str", "at_least": bool})
     table["known"] = table["limit"].isna() * 2 + table["at_least"]
     table = table.sort_values(["known", "scope"], ignore_index=True).drop(columns="known")
     goal = _goal(answers, at_most, times_usual, weeks)
-    return Headroom(table, f"{goal} {_text(table)}", goal)
+    return Headroom(table, f"{goal} {_text(table)}{loads.aside or answers.aside}", goal)
 
 
 def unknown(response_metric: str) -> Headroom:

@@ -98,7 +98,7 @@ def impact(
     table = table.sort_values(
         ["lost", "incident_id", "scope"], ascending=[False, True, True], ignore_index=True
     )
-    return Impact(table, _text(table, metric))
+    return Impact(table, _text(table, metric) + found.aside)
 
 
 def _flat(grid: Grid, zone: str) -> tuple[np.ndarray, np.ndarray, int]:

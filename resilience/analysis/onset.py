@@ -28,7 +28,6 @@ MIN_REFERENCE = 12  # points before the search that are needed to say what is us
 MIN_SEARCH = 6  # intervals after a known time that are searched at least
 BEFORE_POINTS, AFTER_POINTS = 60, 60
 REFERENCE_POINTS = 120
-MAX_REFERENCE_POINTS = 10_000
 
 
 @dataclass(frozen=True)

@@ -370,5 +370,5 @@ def _text(chosen: pd.DataFrame, rejected: pd.DataFrame, rules: Rules) -> str:
     return (
         f"{'; '.join(names)}.{short} {firm} of {len(chosen)} {'is' if firm == 1 else 'are'} chosen again in at least half "
         f"of {DRAWS} draws with other rates, labels and weights{close}. "
-        f"{len(rejected)} other candidates (a fault at a cell each) were passed over, each with its reason."
+        f"{len(rejected):,} other candidates (a fault at a cell each) were passed over, each with its reason."
     )

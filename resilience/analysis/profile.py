@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import RefusedError
-from .grid import HOUR_US, MONDAY_US, SLOTS, WEEK_US, Grid, Spans, hour_of_week, offsets, read
+from .grid import HOUR_US, MONDAY_US, SLOTS, WEEK_US, Grid, Spans, aside, hour_of_week, offsets, read
 from .selection import row_quantiles
 
 QUANTILES = {"p10": 0.10, "p50": 0.50, "p90": 0.90, "p95": 0.95, "max": 1.0}
@@ -27,11 +27,13 @@ class Profile:
     on request), p10, p50, p90, p95, max in the unit of the metric; null where n is 0. `scopes`: one row per scope: first,
     last, n, n_missing, n_excluded, mean, max, peak_to_mean (null where the mean is not positive), busiest_hour (by p95;
     null where none is), excluded_max (highest value among those left out: the peak of events, null where there is none).
+    `aside`: the part of `text` about scopes that cannot be read.
     """
 
     table: pd.DataFrame
     text: str
     scopes: pd.DataFrame
+    aside: str = ""
 
     @property
     def peak_to_mean(self) -> pd.Series:
@@ -77,7 +79,7 @@ def profile(
     refuse_long(metric, found.step_us)
     apply = map if executor is None else executor.map
     weeks = list(apply(partial(week, zone=zone), found.grids))
-    return assemble(metric, zone, found.rollup, found.step_us, weeks)
+    return assemble(metric, zone, found.rollup, found.step_us, weeks, found.refused)
 
 
 def refuse_long(metric: str, step_us: int) -> None:
@@ -184,8 +186,17 @@ def _scattered(grid: Grid, value: np.ndarray, zone: str, levels: np.ndarray, pea
     return Week(*ends, quantiles, n, missing, excluded, _total(value), peak)
 
 
-def assemble(metric: str, zone: str, rollup: str, step_us: int, weeks: list[Week]) -> Profile:
-    """The profile of several scopes, each computed apart, in order of scope."""
+def assemble(
+    metric: str,
+    zone: str,
+    rollup: str,
+    step_us: int,
+    weeks: list[Week],
+    refused: Mapping[str, RefusedError],
+) -> Profile:
+    """The profile of several scopes, each computed apart, in order of scope; `refused`: of which there is none, and why."""
+    if not weeks:
+        raise next(iter(refused.values()))
     names = [w.scope for w in weeks]
     table = pd.DataFrame(
         {
@@ -198,7 +209,8 @@ def assemble(metric: str, zone: str, rollup: str, step_us: int, weeks: list[Week
     )
     table[list(QUANTILES)] = np.concatenate([w.quantiles for w in weeks])
     scopes = _scopes(weeks)
-    return Profile(table, _text(metric, zone, rollup, step_us, scopes), scopes)
+    left = aside(refused)
+    return Profile(table, _text(metric, zone, rollup, step_us, scopes) + left, scopes, left)
 
 
 def _counted(missing: np.ndarray) -> pd.Series:

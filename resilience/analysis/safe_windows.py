@@ -235,6 +235,8 @@ def _queue(
 
 def _grid_of(series: Series, service: str) -> Grid:
     fitting = [g for g in series.grids if f"service:{service}" in g.scope.split(",") or g.scope == service]
+    if not fitting and (error := series.refused.get(f"service:{service}", series.refused.get(service))):
+        raise error
     if len(fitting) != 1:
         what = (
             "no series"

@@ -84,7 +84,7 @@ def what_if(
     rank = table["state"].map(["breaks", "not known", "holds"].index)
     table = table.assign(rank=rank).sort_values(["rank", "used", "scope"], ascending=[True, False, True])
     table = table.drop(columns="rank").reset_index(drop=True)
-    return WhatIf(table, _text(table, metric, times, lost, instances, weeks), times)
+    return WhatIf(table, _text(table, metric, times, lost, instances, weeks) + found.aside, times)
 
 
 def _one(

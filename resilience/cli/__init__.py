@@ -47,15 +47,13 @@ class _Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of the work, not of the alphabet
 
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__)
-def main() -> None:
-    """What keeps failing, are we getting better, and what should we rehearse next?
-
-    Start with `resilience init DIR`, put reports, series and gameday.yml files into its data/ folder, then
-    `resilience ingest` and `resilience render --all`. Or see it first: `resilience demo` in an empty folder.
-    """
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Commands under the question that they answer, each with its whole first sentence."""
+        for question, answers in _COMMANDS.items():
+            named = [(str(one.name), one.get_short_help_str(200)) for one in answers if not one.hidden]
+            formatter.write(f"\n{question}\n")
+            with formatter.indentation():
+                formatter.write_dl(named, col_max=16)
 
 
 @click.command(hidden=True)
@@ -72,15 +70,36 @@ def docs(page: str) -> None:
         click.echo(source.documentation(), nl=False)
 
 
-for _command in (
-    start.init, start.sample, start.demo,
-    records.ingest, archive.sync, records.problems, records.reports, records.status, records.links,
-    records.corrections, archive.store_group,
-    causes.causes, causes.label, times.times, times.compare, times.placebo, times.restated,
-    capacity.capacity, capacity.headroom, capacity.what_if, capacity.forecast, capacity.windows,
-    capacity.impact, capacity.scalability,
-    series.onsets, series.dependencies, series.roots,
-    gameday.gameday, reports.render, reports.verify,
-    plan.ledger, plan.plan, experiments.probe, experiments.confirm, evaluate.evaluate, docs,
-):  # fmt: skip
-    main.add_command(_command)
+_COMMANDS = {
+    "Begin": (start.init, start.sample, start.demo),
+    "Read what there is": (
+        records.ingest, archive.sync, records.problems, records.reports, records.status, records.links, records.corrections,
+        archive.store_group,
+    ),
+    "What keeps failing, and are we getting better?": (
+        causes.causes, causes.label, times.times, times.compare, times.placebo, times.restated,
+    ),
+    "How much room is left, and when did it begin?": (
+        capacity.capacity, capacity.headroom, capacity.scalability, capacity.what_if, capacity.forecast, capacity.windows,
+        capacity.impact, series.onsets, series.dependencies, series.roots,
+    ),
+    "What did a GameDay show?": (gameday.gameday, reports.render, reports.verify),
+    "What should we rehearse next?": (
+        plan.ledger, plan.plan, experiments.probe, experiments.confirm, evaluate.evaluate, docs,
+    ),
+}  # fmt: skip
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__)
+def main() -> None:
+    """What keeps failing, are we getting better, and what should we rehearse next?
+
+    Start with `resilience init DIR`, put reports, series and gameday.yml files into its data/ folder, then
+    `resilience ingest` and `resilience render --all`. Or see it first: `resilience demo` in an empty folder.
+    """
+
+
+for _answers in _COMMANDS.values():
+    for _command in _answers:
+        main.add_command(_command)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
+from ..moments import moment
 from ..terminal import show
-from .common import computing, moment_of, reading, store_at, workspace_here
+from .common import computing, reading, store_at, workspace_here
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +105,7 @@ def windows(
 
     store = store_at(root)
     name, rows = _load(store, metric)
-    start = rows["at"].max() if first is None else pd.Timestamp(moment_of(first))
+    start = rows["at"].max() if first is None else pd.Timestamp(moment(first))
     rows = rows[rows["at"] < start].reset_index(drop=True)
     if rows.empty:
         raise InputError(
@@ -283,7 +284,9 @@ def impact(chosen: tuple[str, ...], metric: str | None, root: str | None, form: 
     name, rows = _load(store, metric)
     incidents = views.incidents(store, kind="real")
     if absent := sorted(set(chosen) - set(incidents["incident_id"])):
-        raise InputError(f"There is no incident {', '.join(absent)}.", remedy="See `resilience times`.")
+        raise InputError(
+            f"There is no incident {', '.join(absent)}.", remedy="Leave --incident away to see every id."
+        )
     wanted = incidents[incidents["incident_id"].isin(chosen)] if chosen else incidents
     found = analysis.impact(
         rows, wanted, workspace_here().zone, metric=name, exclude=views.unusual(store).spans

@@ -1,15 +1,12 @@
-"""What several commands share: options, the workspace and its store, a moment as typed."""
+"""What several commands share: options, the workspace and its store."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from ..errors import InputError
 
 if TYPE_CHECKING:
     from ..store import Store
@@ -49,16 +46,6 @@ def computing(command: Callable[..., Any]) -> Callable[..., Any]:
         "--scheduler", metavar="tcp://HOST:PORT", help="Dask scheduler whose workers do the work instead."
     )
     return jobs(scheduler(command))
-
-
-def moment_of(text: str | None) -> datetime:
-    try:
-        moment = datetime.now(UTC) if text is None else datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InputError(f"{text!r} is not a moment.", remedy="Write it as 2021-06-01T00:00:00+00:00.")
-    return moment
 
 
 def workspace_here() -> Workspace:

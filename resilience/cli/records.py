@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import InputError
+from ..moments import moment
 from ..terminal import progress, safe, show
 from ..workspace import INPUTS
-from .common import counted, moment_of, reading, store_at, store_option, workspace_here
+from .common import counted, reading, store_at, store_option, workspace_here
 
 if TYPE_CHECKING:
     from ..pipeline import Ingested
@@ -166,7 +168,7 @@ def status(now: str | None, root: str | None, form: str) -> None:
 
     from .. import schema
 
-    moment = moment_of(now)
+    today = moment(now) if now else datetime.now(UTC)
     store = store_at(root).pinned()
     rows = []
     for table, version in store.versions().items():
@@ -175,7 +177,7 @@ def status(now: str | None, root: str | None, form: str) -> None:
         shown = {"table": table, "rows": n, "version": version, "clock": clock}
         for name, at in (("first_utc", first), ("last_utc", last)):
             shown[name] = None if at is None else f"{at:%Y-%m-%d %H:%M}"
-        rows.append({**shown, "age_days": None if last is None else (moment - last) / pd.Timedelta(days=1)})
+        rows.append({**shown, "age_days": None if last is None else (today - last) / pd.Timedelta(days=1)})
     show(pd.DataFrame(rows), form, "" if rows else "The store is empty. Run `resilience ingest`.")
 
 

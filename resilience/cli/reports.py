@@ -35,7 +35,10 @@ def render(
     names: bool,
     root: str | None,
 ) -> None:
-    """Make reports/REPORT_ID (a GameDay's id, failure-classes, time-to-restore, capacity) and the gallery."""
+    """Make a report's page under reports/, and the gallery above it.
+
+    REPORT_ID is a GameDay's id (`resilience gameday list`) or failure-classes, time-to-restore, next-experiments, capacity.
+    """
     if (report_id is None) == (not everything):
         raise click.UsageError("Name one report, or give --all.")
     from ..report import gallery

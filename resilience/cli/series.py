@@ -7,8 +7,9 @@ from datetime import timedelta
 import click
 
 from ..errors import InputError
+from ..moments import moment
 from ..terminal import show
-from .common import computing, moment_of, reading, store_at, workspace_here
+from .common import computing, reading, store_at, workspace_here
 
 
 @click.command()
@@ -97,9 +98,9 @@ def roots(start: str, end: str, reference: tuple[str, str] | None, root: str | N
     from ..analysis import dependencies as analysis
     from ..analysis import service_graph
 
-    window = moment_of(start), moment_of(end)
+    window = moment(start), moment(end)
     day = window[0] - timedelta(days=1)
-    calm = (day, window[0]) if reference is None else (moment_of(reference[0]), moment_of(reference[1]))
+    calm = (day, window[0]) if reference is None else (moment(reference[0]), moment(reference[1]))
     store = store_at(root)
     spans = min(calm[0], day), max(calm[1], window[1])
     series = views.table(store, "series", between=spans)

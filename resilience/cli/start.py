@@ -68,7 +68,12 @@ def sample(folder: Path, seed: int, world: str, size: str) -> None:
 @click.pass_context
 def demo(ctx: click.Context, seed: int, world: str, size: str) -> None:
     """Write the sample here, ingest it, judge its history and a plan, render every report; say where the gallery is."""
+    from ..sample.world import ZONE
+    from ..workspace import CONFIG, create
+
     workspace = workspace_here()
+    if not (workspace.root / CONFIG).is_file():
+        workspace = create(workspace.root, title="Resilience demo", zone=str(ZONE))
     _write_sample(workspace.root, seed, world, size)
     ctx.invoke(ingest, paths=(), mapping=None, kind=None, root=None)
     click.echo("Would a date on which nothing happened have looked like an improvement?")

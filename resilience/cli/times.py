@@ -11,6 +11,7 @@ import click
 
 from ..errors import InputError
 from ..files import write_whole
+from ..moments import moment
 from ..terminal import progress, safe, show, with_ranges
 from .common import CLOCKS, form_option, reading, store_at, store_option
 
@@ -60,11 +61,13 @@ def placebo(
     SOURCE is any CSV of incidents, or a file or folder of reports; without it the store is read. The mean before and
     after is compared at 1 000 random dates of that history, and at --date.
     """
+    import pandas as pd
+
     from ..analysis import placebo as analysis
     from ..report import placebo_page
 
     incidents, said, notes, fallback = _incidents(source, root)
-    at = _date(date) if date else _after_first_gameday(root) if source is None else None
+    at = pd.Timestamp(moment(date)) if date else _after_first_gameday(root) if source is None else None
     found = analysis.placebo(incidents, at, clock, window_days=window, seed=seed)
     click.echo(found.text)
     if found.claim is not None:
@@ -74,7 +77,9 @@ def placebo(
     click.echo(placebo_page.terminal(found))
     target = out or fallback
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(target, placebo_page.page(found, "Would it have happened anyway?", said, tuple(notes)))
+    home = "index.html" if source is None and out is None else None  # beside the gallery
+    page = placebo_page.page(found, "Would it have happened anyway?", said, tuple(notes), home=home)
+    write_whole(target, page)
     click.echo(f"Page: {target}")
 
 
@@ -90,13 +95,15 @@ def compare(source: Path | None, date: str, clock: str, anchored: bool, form: st
 
     SOURCE as in `placebo`. One comparison is the claim; those by severity and by who found it are exploratory.
     """
+    import pandas as pd
+
     from ..analysis import claims
 
     if anchored and source is not None:
         raise InputError("Only the store holds series.", remedy="Leave SOURCE or --anchored away.")
     incidents, _, notes, _ = _incidents(source, root)
     onsets = _onsets(root, incidents) if anchored else None
-    before, after, undated = claims.split(incidents, _date(date))
+    before, after, undated = claims.split(incidents, pd.Timestamp(moment(date)))
     found = claims.compare(before, after, clock, onsets=onsets)
     show(found.table, form, found.text)
     if form == "table":
@@ -122,10 +129,9 @@ def restated(since: str, form: str, root: str | None) -> None:
 
     place = workspace.find(Path.cwd())
     store = store_at(root)
-    if since.isdigit():
-        old = store.as_of(datetime.now(UTC), "incidents", int(since))
-    else:
-        old = store.as_of(_date(since).to_pydatetime())
+    version = int(since) if since.isdigit() else None
+    at = moment(since) if version is None else datetime.now(UTC)
+    old = store.as_of(at, "incidents", version)
     with progress("Making again"):
         found = report.restated(place, store, old)
     show(found.table, form, found.text)
@@ -181,17 +187,6 @@ def _after_first_gameday(root: str | None) -> pd.Timestamp | None:
 
     days = store_at(root).load("gamedays")["held_on"]
     return None if days.empty else claims.after(days.min())
-
-
-def _date(text: str) -> pd.Timestamp:
-    """A date is its midnight UTC, as `held_on` of a GameDay is."""
-    import pandas as pd
-
-    try:
-        at = pd.Timestamp(datetime.fromisoformat(text))
-    except ValueError:
-        raise InputError(f"{text!r} is not a date.", remedy="Write it as 2020-12-10.") from None
-    return at.tz_localize("UTC") if at.tzinfo is None else at.tz_convert("UTC")
 
 
 @click.command()

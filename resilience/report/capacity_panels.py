@@ -33,7 +33,7 @@ def rests_on(found: Profile, metric: str, left_out: str) -> Panel:
     text = (
         f"{_services(len(rows))} of {metric}, {rows['first'].min():%Y-%m-%d} to {rows['last'].max():%Y-%m-%d}: "
         f"{rows['n'].sum():,} values used, {'-' if pd.isna(missing) else f'{missing:,.0f}'} missing (never read as zero), "
-        f"{rows['n_excluded'].sum():,} left out. {left_out}"
+        f"{rows['n_excluded'].sum():,} left out. {left_out}{found.aside}"
     )
     return Panel(text)
 

@@ -15,7 +15,6 @@ from ..analysis.candidates import EDGE
 from ..analysis.faults import Fault
 
 VARIABLE = re.compile(r"\$\{([a-z_]+)\}")
-_EXTRA = ("latency", "errors", "traffic")
 
 
 class About:

@@ -43,9 +43,9 @@ def blast_radius(result: GameDayResult) -> Panel:
         text += f" Left out, with an incident of their own on that day: {', '.join(blast.apart)}."
     if moved.empty:
         return Panel(text, body=anchor("blast-radius"))
-    first = moved.assign(rank=moved["relation"] != "surprise").sort_values(
-        ["rank", "experiment_key", "at"], kind="stable"
-    )
+    place = moved["experiment_key"].map(result.table.set_index("experiment_key")["position"])
+    first = moved.assign(rank=moved["relation"] != "surprise", place=place)
+    first = first.sort_values(["rank", "place", "at"], kind="stable")
     shown = first.head(_MOST_MOVED)
     left = len(first) - len(shown)
     text += f" The figure shows {len(shown)}, surprises first; {left} more are in the table." if left else ""

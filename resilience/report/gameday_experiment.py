@@ -31,7 +31,7 @@ OUTCOMES = {
 def experiments(result: GameDayResult) -> Panels:
     """Each experiment, in the order of the programme; in short where there are many."""
     compact = len(result.table) > COMPACT
-    panels = [_experiment(result, row, compact) for row in result.table.itertuples()]
+    panels = [panel for row in result.table.itertuples() for panel in _experiment(result, row, compact)]
     return Panels([Panel("", body=anchor("experiments")), *panels])
 
 
@@ -42,27 +42,32 @@ def notes_of(result: GameDayResult, kind: str, key: str | None = None) -> list[A
     return list((notes if key is None else notes[notes["experiment_key"] == key]).itertuples())
 
 
-def _experiment(result: GameDayResult, row: Any, compact: bool) -> Panel:
+def _experiment(result: GameDayResult, row: Any, compact: bool) -> list[Panel]:
+    """What was tried and came of it, its series around the fault, and then the rest of what is on record."""
     talk = [
         f"{note.text} (to {note.audience}"
         + (f", {note.at.tz_convert(result.gameday['zone']):%H:%M})" if known(note.at) else ")")
         for note in notes_of(result, "communication", row.experiment_key)
     ]
     vote = f'<p class="loud"><strong>Vote.</strong> {escape(row.vote)}</p>' if row.vote_loud else ""
+    broken = f"{row.failure_class.replace('-', ' ')} at {row.targets}, on {row.environment}"
+    came = OUTCOMES[row.outcome]
+    story = facts(
+        [
+            ("What heroes were told", row.symptom),
+            ("What we broke", broken),
+            ("What we predicted", row.prediction),
+            (
+                "What happened",
+                f"{came[:1].upper()}{came[1:]}. {row.outcome_text if known(row.outcome_text) else ''}",
+            ),
+        ]
+    )
     told = (
         facts(
             [
-                ("What heroes were told", row.symptom),
-                ("Targets", row.targets),
-                ("Injected", row.failure_class),
-                ("Where", row.environment),
+                ("What should stay true", row.hypothesis),
                 ("Vote", None if row.vote_loud else row.vote),
-                ("Steady state", row.hypothesis),
-                ("Predicted", row.prediction),
-                (
-                    "What happened",
-                    f"{OUTCOMES[row.outcome]}. {row.outcome_text if known(row.outcome_text) else ''}",
-                ),
                 ("Before, during, after", f"{row.verdict_before}, {row.verdict_during}, {row.verdict_after}"),
                 ("First movement", row.onset),
                 ("How far it reached", row.blast),
@@ -75,21 +80,26 @@ def _experiment(result: GameDayResult, row: Any, compact: bool) -> Panel:
         + _timeline(result, row.experiment_key)
     )
     if compact:
-        told = f"<details><summary>What was tried, predicted and recorded</summary>{told}</details>"
+        told = f"<details><summary>What was tried, predicted and recorded</summary>{story}{told}</details>"
+        story = ""
     body = (
         f'<h3 id="{escape(row.anchor)}">{row.position}. {escape(row.title)}</h3>'
         f'<p class="verdict-line"><span class="verdict {row.verdict}"><span aria-hidden="true">{MARKS[row.verdict]}</span> '
-        f"{escape(_VERDICT_WORDS[row.verdict])}.</span> {escape(row.reason)}</p>{vote}{told}"
+        f"{escape(_VERDICT_WORDS[row.verdict])}.</span> {escape(row.reason)}</p>{vote}{story}"
     )
     probes = result.probes[result.probes["experiment_key"] == row.experiment_key]
     drawn = _series(result, row.experiment_key, _telling(probes) if compact else None)
     if drawn is None:
-        return Panel("No series was recorded around this experiment, so there is nothing to draw.", body=body)
+        nothing = Panel(
+            "No series was recorded around this experiment, so there is nothing to draw.", body=body
+        )
+        return [nothing, Panel("", body=told)]
     columns = {
         "probe": "Probe", "window": "Window", "statistic": "Statistic", "value": "Value", "low": "Lowest allowed",
         "high": "Highest allowed", "n": "Points", "n_expected": "Points expected", "within": "Within",
     }  # fmt: skip
-    return Panel(_series_text(row, probes, compact), drawn, table(probes, columns), body)
+    said = _series_text(probes, compact)
+    return [Panel(said, drawn, table(probes, columns), body), Panel("", body=told)]
 
 
 def _box(row: Any) -> str | None:
@@ -124,28 +134,36 @@ def _telling(probes: pd.DataFrame) -> list[str]:
     return list(ranked["probe"].head(2))
 
 
-def _series_text(row: Any, probes: pd.DataFrame, compact: bool) -> str:
-    """What each probe measured before, during and after, its limits, and how many points that rests on."""
-    shown = probes[probes["probe"].isin(_telling(probes))] if compact else probes
-    parts = []
-    for name, rows in shown.groupby("probe", sort=False):
-        values = rows.set_index("window")["value"]
-        seen = ", ".join(f"{values[w]:.3g} {w}" if known(values[w]) else f"no data {w}" for w in values.index)
-        first = rows.iloc[0]
-        limits = [f"at least {first['low']:g}"] * known(first["low"]) + [
-            f"at most {first['high']:g}"
-        ] * known(first["high"])
-        unit = f" {first['unit']}" if known(first["unit"]) and first["unit"] else ""
-        parts.append(f"{name} ({first['statistic']}{unit}): {seen}; allowed {' and '.join(limits)}")
+def _series_text(probes: pd.DataFrame, compact: bool) -> str:
+    """Which probes left their limits while the fault lasted, and how far; what the others did; on how many points."""
     during = probes[probes["window"] == "during"]
-    points = (
-        f" Measured on {int(during['n'].sum())} of {int(during['n_expected'].sum())} points during the fault."
-        if parts
-        else ""
-    )
-    left = probes["probe"].nunique() - shown["probe"].nunique()
-    more = f" The {left} other{'s are' if left != 1 else ' is'} in the table." if left else ""
-    return f"{row.title}, around the fault (shaded). {'. '.join(parts)}.{points}{more}"
+    shown = during[during["probe"].isin(_telling(probes))] if compact else during
+    before = probes[probes["window"] == "before"].set_index("probe")["value"]
+    parts = []
+    for words, rows in (
+        ("Left its limits during the fault", shown[shown["within"].eq(False)]),
+        ("Stayed within its limits", shown[shown["within"].eq(True)]),
+        ("Cannot be told", shown[shown["within"].isna()]),
+    ):
+        if len(rows):
+            said = "; ".join(_measured(row, before.get(row.probe)) for row in rows.itertuples())
+            parts.append(f"{words if len(rows) == 1 else words.replace(' its ', ' their ')}: {said}.")
+    if parts:
+        parts.append(
+            f"Measured on {int(during['n'].sum())} of {int(during['n_expected'].sum())} points during the fault (shaded)."
+        )
+    if left := during["probe"].nunique() - shown["probe"].nunique():
+        parts.append(f"The {left} other{'s are' if left != 1 else ' is'} in the table.")
+    return " ".join(parts)
+
+
+def _measured(row: Any, before: Any) -> str:
+    """One probe: its value during the fault, before it, and what was allowed."""
+    unit = f" {row.unit}" if known(row.unit) and row.unit else ""
+    limits = [f"at least {row.low:g}"] * known(row.low) + [f"at most {row.high:g}"] * known(row.high)
+    was = f", {before:.3g} before" if known(before) else ""
+    seen = f"{row.value:.3g}{unit}" if known(row.value) else "no data"
+    return f"{row.probe} ({row.statistic} {seen}{was}; {' and '.join(limits)} allowed)"
 
 
 def _series(result: GameDayResult, key: str, only: list[str] | None) -> Any:

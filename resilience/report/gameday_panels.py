@@ -21,6 +21,7 @@ from .panels import Panel, Panels, anchor, bullets, escape, facts, finding, know
 
 CARDS = 8  # experiments that the first screen tells one by one; more are told as a table further down
 _NOTE_TITLES = {"surprise": "What surprised us", "learning": "What we learned", "action": "What we do next"}
+_MANY = {"hero": "heroes", "villain": "villains", "observer": "observers"}
 _STATE_MARKS = dict(zip(STATES, ("✓", "–", "✗"), strict=True))
 
 
@@ -74,7 +75,7 @@ def overview(result: GameDayResult) -> Panel | Panels:
     there = {words: int(number) for words, number in came.items() if known(number)}
     people = [f"{number} {words}" for words, number in there.items()]
     roles = [
-        f"{int(row.people)} {row.role}"
+        f"{int(row.people)} {_MANY.get(row.role, row.role) if row.people != 1 else row.role}"
         for row in result.tables["gameday_roles"].itertuples()
         if known(row.people)
     ]
@@ -118,10 +119,12 @@ def overview(result: GameDayResult) -> Panel | Panels:
         '<p class="meta">Held: normal service stayed within its limits. Deviated: it left them. Inconclusive: the data '
         "cannot say.</p>"
     )
-    drawn = figures.programme(result.table, str(day["zone"])) if len(result.table) > CARDS else None
-    if drawn is None:
+    if not result.table["fault_started_at"].notna().any():
         return Panel("", body=finding(result.text) + listed + legend + about)
-    return Panels([Panel(result.text, drawn, listed, about + legend), Panel("", body=_index(result))])
+    many = len(result.table) > CARDS
+    drawn = figures.programme(result.table, str(day["zone"]), by="targets" if many else "title")
+    index = [Panel("", body=_index(result))] if many else []
+    return Panels([Panel(result.text, drawn, listed), Panel("", body=legend + about), *index])
 
 
 def _index(result: GameDayResult) -> str:

@@ -51,7 +51,7 @@ def communication(result: GameDayResult) -> Panel:
     first = result.told[(result.told["audience"] != "inside") & (result.told["inform_min"] >= 0)]
     spread = (
         f"After a fault, the first message to customer service or customers took {first['inform_min'].min():.0f} to "
-        f"{first['inform_min'].max():.0f} min (n {len(first)})."
+        f"{first['inform_min'].max():.0f} min ({count(len(first), 'first message')})."
         if len(first)
         else "None of them tells anybody outside Tech, with a time, about a fault that had begun."
     )

@@ -37,7 +37,7 @@ CSS = (Path(__file__).parent / "html" / "ledger.css").read_text(encoding="utf-8"
 
 def headline(book: Ledger) -> Panel:
     """What stands out, and the costly cells that nobody has rehearsed, with their intervals."""
-    publish({"text": book.text, "as_of": book.as_of.isoformat(), "states": _counts(book)})
+    publish({"ledger": book.text, "as_of": book.as_of.isoformat(), "states": _counts(book)})
     rows = book.table[book.table["state"] == STATES[0]].head(_TOP)
     if rows.empty:
         return Panel(book.text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -64,8 +65,24 @@ class Panels:
 
 
 def finding(text: str) -> str:
-    """The sentence that says what is seen and how sure it is."""
-    return f'<p class="finding">{escape(text)}</p>'
+    """What is seen and how sure it is. Of a long text the first sentences lead; what qualifies them follows, smaller."""
+    first, rest = led(text)
+    more = f' <span class="more">{escape(rest)}</span>' if rest else ""
+    return f'<p class="finding">{escape(first)}{more}</p>'
+
+
+_SENTENCE = re.compile(r"(?<=[.!?]) +(?=[A-Z0-9\"“`'])")
+_WHOLE, _LEAD = 300, 210  # characters that are read at a glance, and that lead where there are more
+
+
+def led(text: str) -> tuple[str, str]:
+    """The sentences that lead, at least one, and the others: none of a text that is short."""
+    if len(text) <= _WHOLE:
+        return text, ""
+    first, *others = _SENTENCE.split(text)
+    while others and len(first) + len(others[0]) < _LEAD:
+        first = f"{first} {others.pop(0)}"
+    return first, " ".join(others)
 
 
 def show_html(markup: str, plain: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..analysis.placebo import CUT, Placebo
 from .export import HTML
-from .panels import Panel, escape, publish
+from .panels import Panel, escape, finding, publish
 
 _LOW, _HIGH = -0.9, 3.0  # changes drawn; what lies beyond is drawn at the edge and said
 _BINS = 36
@@ -129,8 +129,10 @@ def numbers(found: Placebo) -> dict[str, object]:
     }
 
 
-def page(found: Placebo, title: str, source: str, notes: tuple[str, ...] = ()) -> str:
-    """A whole page: the sentence, the figure, the claim. It needs no network and no script."""
+def page(
+    found: Placebo, title: str, source: str, notes: tuple[str, ...] = (), *, home: str | None = None
+) -> str:
+    """A whole page: the sentence, the figure, the claim. No network, no script. `home`: the gallery's address."""
     from jinja2 import Environment, FileSystemLoader
 
     template = Environment(loader=FileSystemLoader(HTML), autoescape=True, trim_blocks=True).get_template(
@@ -139,7 +141,7 @@ def page(found: Placebo, title: str, source: str, notes: tuple[str, ...] = ()) -
     css = (HTML / "page.css").read_text(encoding="utf-8")
     html: str = template.render(
         title=title, css=css + STYLE, svg=svg(found), found=found, source=source, notes=notes,
-        claim=found.claim, cut=f"{CUT:.0%}",
+        claim=found.claim, cut=f"{CUT:.0%}", home=home, finding=finding,
     )  # fmt: skip
     return html + "\n"
 

@@ -9,11 +9,11 @@ import pandas as pd
 
 from ..analysis.backlog import Backlog
 from ..analysis.backtest import ALL, NEVER, Backtest
-from ..analysis.candidates import EDGE
-from ..analysis.plan import Plan
+from ..analysis.candidates import EDGE, FOLLOWS
+from ..analysis.plan import DRAWS, Plan
 from .figures import incidents as figures
 from .ledger_panels import CSS
-from .panels import Panel, count, escape, facts, finding, known, publish, table
+from .panels import Panel, escape, facts, finding, known, publish, table
 
 DRAWN = [
     (ALL, "frequency"),
@@ -31,34 +31,117 @@ def cards(plan: Plan, queues: Mapping[str, Backlog] | None = None, zone: str = "
         "fault", "failure_class", "service", "environment", "score", "loss", "stability", "rank", "rpn",
         "fmea_rank", "reason",
     ]  # fmt: skip
-    publish({"plan": {"text": plan.text, "chosen": plan.chosen[names].round(4).to_dict("records")}})
+    publish(
+        {
+            "text": plan.text,
+            "plan": {"text": plan.text, "chosen": plan.chosen[names].round(4).to_dict("records")},
+        }
+    )
     return Panel("", body=f"<style>{CSS}</style>{cards_html(plan, queues, zone)}")
 
 
 def cards_html(plan: Plan, queues: Mapping[str, Backlog] | None, zone: str) -> str:
-    """The chosen experiments as HTML cards."""
-    made = []
-    for number, row in enumerate(plan.chosen.itertuples(), 1):
-        queue = (queues or {}).get(row.service)
-        pairs = [
-            ("Fault", f"{row.fault.replace('-', ' ')}, on {row.environment}"), ("When", when(row, zone)),
-            ("Could reach", f"{row.blast} services" if row.blast else "not known: no declared call leads to it"),
-            ("Would pile up", queue.text if queue else None),
-            ("Chance that it holds", f"{row.hold_mean:.0%}, before anybody looks"),
-            ("FMEA", f"RPN {row.rpn}, place {row.fmea_rank} (for comparison only)"),
-        ]  # fmt: skip
-        made.append(
-            f"<li><h3>{number}. {escape(_asked(row))}</h3><p>{escape(row.reason)}</p>{facts(pairs)}</li>"
-        )
-    return f'{finding(plan.text)}<ul class="lg-cards">{"".join(made)}</ul>'
+    """The plan in a sentence, the day from its first experiment to its last, and a card for each with why."""
+    made = [_card(number, row, (queues or {}).get(row.service), zone) for number, row in _numbered(plan)]
+    return f'{finding(plan.text)}{_day(plan, zone)}<ul class="lg-cards">{"".join(made)}</ul>'
+
+
+def _numbered(plan: Plan) -> list[tuple[int, Any]]:
+    return list(enumerate(plan.chosen.itertuples(), 1))
+
+
+def _day(plan: Plan, zone: str) -> str:
+    """When each experiment would run, first to last, each leading to its card."""
+    rows = sorted((r for r in _numbered(plan) if known(r[1].starts_at)), key=lambda r: r[1].starts_at)
+    if not rows:
+        return ""
+    days = [f"{row.starts_at.tz_convert(zone):%A %-d %B %Y}" for _, row in rows]
+    items = "".join(
+        f"<li><time>{'' if days[0] == days[-1] else day + ', '}{_clock(row, zone)}</time><span>"
+        f'<a href="#plan-{number}">{escape(_asked(row))}</a>: {escape(_broken(row))}</span></li>'
+        for day, (number, row) in zip(days, rows, strict=True)
+    )
+    when = f"{days[0]}, one after the other" if days[0] == days[-1] else "One after the other"
+    return f'<p class="meta">{when}, {escape(zone)} time:</p><ol class="lg-day">{items}</ol>'
+
+
+def _card(number: int, row: Any, queue: Backlog | None, zone: str) -> str:
+    """One experiment: what is broken, where, when and why; how the choice came about is folded below."""
+    edge = row.kind == EDGE
+    at_stake = f"About {row.loss:.0f} minutes a year, weighted by severity"
+    at_stake += (
+        f", were {FOLLOWS:.0%} of what fails at {row.service} to reach {row.follower}: an assumption, until it is tested."
+        if edge
+        else f" (95 % interval {row.loss_low:.0f} to {row.loss_high:.0f}): {row.rate:.1f} incidents x {row.minutes:.0f} min "
+        f"x weight {row.severity:.2f}."
+    )
+    again = f"hosen again in {row.stability:.0%} of {DRAWS} draws with other rates, labels and weights."
+    why = (
+        f"Nobody declared it, and nobody has tested it: {row.state_why.rstrip('.')}."
+        if edge
+        else row.state_why
+    )
+    pairs = [
+        ("Fault", _broken(row)),
+        ("When", when(row, zone)),
+        ("Why", why),
+        ("At stake", at_stake),
+        ("How firm", f"C{again}" if row.stability >= 0.5 else f"A close call: c{again}"),
+    ]  # fmt: skip
+    behind = [
+        ("Could reach", f"{row.blast} services call it, directly or not" if row.blast else "No declared call leads to it"),
+        ("Would pile up", queue.text if queue else None),
+        ("Chance that it holds", f"{row.hold_mean:.0%}{'' if row.runs else ', assumed: nobody has looked'}"),
+        ("A test teaches", f"{row.teach:.0%} of what a first one would"),
+        ("Score", f"{row.score:.3g}, place {row.rank} by score alone"),
+        ("FMEA", f"risk priority number {row.rpn}, place {row.fmea_rank}; for comparison only"),
+    ]  # fmt: skip
+    return (
+        f'<li id="plan-{number}"><h3>{number}. {escape(_asked(row))}</h3>{facts(pairs)}'
+        f"<details><summary>Reach, queue and score</summary>{facts(behind)}</details></li>"
+    )
+
+
+def _broken(row: Any) -> str:
+    return f"{row.fault.replace('-', ' ')}, on {row.environment}"
+
+
+def _clock(row: Any, zone: str) -> str:
+    return f"{row.starts_at.tz_convert(zone):%H:%M} to {row.ends_at.tz_convert(zone):%H:%M}"
 
 
 def when(row: Any, zone: str) -> str:
     """When the experiment of one row of a plan's `chosen` would run, in local words, and why then."""
     if not known(row.starts_at):
         return str(row.window)
-    start, end = row.starts_at.tz_convert(zone), row.ends_at.tz_convert(zone)
-    return f"{start:%A %Y-%m-%d %H:%M} to {end:%H:%M} {zone}. {row.window}"
+    return f"{row.starts_at.tz_convert(zone):%A %-d %B %Y}, {_clock(row, zone)} {zone}. {row.window}"
+
+
+def contenders(plan: Plan, most: int = 12) -> Panel:
+    """What a test of each cell would be worth: those that were chosen beside those that were passed over."""
+    keys = ["failure_class", "service", "follower"]
+    rows = pd.concat([plan.chosen.assign(taken=True), plan.rejected.assign(taken=False)], ignore_index=True)
+    rows = rows.sort_values(["taken", "score"], ascending=False, kind="stable").drop_duplicates(keys)
+    rows = rows[rows["score"] > 0].sort_values("score", ascending=False, kind="stable")
+    rows = rows[rows["taken"] | (rows["taken"].cumsum() + (~rows["taken"]).cumsum() <= most)]
+    if rows.empty:
+        return Panel(
+            "Nothing is worth a test: no cell has both a loss to expect and a fault that rehearses it."
+        )
+    share = (rows["score"] / rows["loss"]).fillna(0.0)
+    drawn = pd.DataFrame(
+        {
+            "group": [_asked(row) for row in rows.itertuples()], "value": rows["score"],
+            "low": rows["loss_low"] * share, "high": rows["loss_high"] * share, "taken": rows["taken"],
+            "why": rows["reason"],
+        }
+    )  # fmt: skip
+    said = (
+        f"What a test would be worth, of the {len(rows)} first: minutes lost a year, weighted by severity, x chance that it "
+        "does not hold x what a test teaches. The line is the 95 % interval of the loss; where lines overlap, the order "
+        "may be chance. A better one is passed over where it cannot stand in one programme with one that was chosen."
+    )
+    return Panel(said, figures.contenders(drawn))
 
 
 def rejected(plan: Plan, first: int = 8, most: int = 25) -> Panel:
@@ -69,10 +152,8 @@ def rejected(plan: Plan, first: int = 8, most: int = 25) -> Panel:
     rows = rows[[pair not in taken for pair in zip(rows["failure_class"], rows["service"], strict=True)]]
     if rows.empty:
         return Panel("", body=finding("No other cell or dependency was considered."))
-    said = finding(
-        f"{count(len(rows), 'other cell or dependency', 'other cells and dependencies')} considered. Below, by score, what "
-        "came next, with the reason."
-    )
+    others = "other cell or dependency was" if len(rows) == 1 else "other cells and dependencies were"
+    said = finding(f"{len(rows):,} {others} considered. Below, by score, what came next, with the reason.")
     shown = [_other(row) for row in rows.head(most).itertuples()]
     more = (
         f"<details><summary>The next {len(shown) - first}</summary>{_listed(shown[first:], first + 1)}</details>"
@@ -87,7 +168,7 @@ def _asked(row: Any) -> str:
     """The cell, or the question whether there is a dependency."""
     if row.kind == EDGE:
         return f"Does {row.follower} depend on {row.service}?"
-    return f"{row.failure_class} at {row.service}"
+    return f"{str(row.failure_class).replace('-', ' ').capitalize()} at {row.service}"
 
 
 def _other(row: Any) -> str:

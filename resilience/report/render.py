@@ -66,17 +66,22 @@ def jobs(store: Store, workspace: Workspace, wanted: str | None = None, *, names
         for day, title in views.gameday_titles(store, names=names).items()
     ]
     if store.version("incidents") is not None:
-        found.append(Job("failure-classes", "What keeps failing", "failure_classes", {}))
-        found.append(Job("time-to-restore", "How long it takes", "time_to_restore", {}))
+        found.append(Job("failure-classes", "What keeps failing?", "failure_classes", {}))
+        found.append(Job("time-to-restore", "How long does it take?", "time_to_restore", {}))
         found.append(
-            Job("next-experiments", "What to rehearse next", "next_experiments", {"zone": workspace.zone})
+            Job(
+                "next-experiments",
+                "What should we rehearse next?",
+                "next_experiments",
+                {"zone": workspace.zone},
+            )
         )
     if traffic := views.traffic(store):
         about: dict[str, str | int] = {
             "metric": traffic[0],
             "zone": workspace.zone,
         }
-        found.append(Job("capacity", "Traffic and capacity", "capacity", about))
+        found.append(Job("capacity", "How much room is left?", "capacity", about))
     if not found:
         raise InputError("The store holds nothing to report on.", remedy="Run `resilience ingest` first.")
     if wanted is None:

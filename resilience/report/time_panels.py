@@ -11,6 +11,7 @@ from ..analysis import agreement as stated_and_derived
 from ..analysis import claims, clocks, drills, recording, signals, times
 from ..analysis import placebo as random_dates
 from ..errors import InputError
+from ..moments import moment
 from . import placebo_page
 from .figures import causes as maps
 from .figures import incidents as incident_figures
@@ -21,8 +22,7 @@ from .panels import Panel, Panels, publish, report_link, table
 def day(date: str, gamedays: pd.DataFrame) -> pd.Timestamp | None:
     """First day of the later period to judge: as given, else the day after the first GameDay, else none."""
     if date:
-        at = pd.Timestamp(date)
-        return at.tz_localize("UTC") if at.tzinfo is None else at
+        return pd.Timestamp(moment(date))
     return None if gamedays.empty else claims.after(gamedays["held_on"].min())
 
 
@@ -53,7 +53,14 @@ def found_by(incidents: pd.DataFrame) -> Panel:
         "low": "Low (95 %)",
         "high": "High (95 %)",
     }
-    return Panel(found.text, table=table(found.table, columns) if found.n else "")
+    if not found.n:
+        return Panel(found.text)
+    shares = ["share", "low", "high"]
+    bars = found.table.assign(group=found.table["detected_by"], **{c: 100 * found.table[c] for c in shares})
+    drawn = incident_figures.counts(
+        bars.rename(columns={"share": "expected"}), "share of incidents (%), 95 % interval"
+    )
+    return Panel(found.text, drawn, table(found.table, columns))
 
 
 def dots(incidents: pd.DataFrame, clock: str) -> Panel:
@@ -98,7 +105,7 @@ def change(
         return Panel("No GameDay and no date is given: there is nothing to compare before and after.")
     before, after, undated = claims.split(incidents, at)
     found = claims.compare(before, after, clock, onsets=onset)
-    publish({f"change_{clock}": {"date": f"{at:%Y-%m-%d}", **_numbers(found)}})
+    publish({"text": found.text, f"change_{clock}": {"date": f"{at:%Y-%m-%d}", **_numbers(found)}})
     columns = {
         "comparison": "Comparison", "role": "Role", "n_before": "n before", "n_after": "n after",
         "geomean_before_min": "Geometric mean before (min)", "geomean_after_min": "after (min)", "effect": "Ratio",

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import orjson
 
-MAX_POINTS = 1500  # per series and query, a limit of the API
-
 
 def _unit(family: str, number: int, name: str, short: str, plural: str) -> dict[str, Any]:
     return {

@@ -85,15 +85,6 @@ def of_reply(reply: Any) -> list[Any]:
     return data if isinstance(data, list) else [data] if isinstance(data, Mapping) else []
 
 
-def more_pages(reply: Any) -> int | None:
-    """Offset of the next page, where this reply is not the last one; None where it does not say so.
-
-    A last page still names its offset and size, and a full page that is the last names the next one, which is empty.
-    """
-    following = under(reply, "meta", "pagination", "next_offset")
-    return following if isinstance(following, int) and not isinstance(following, bool) else None
-
-
 def _modified(record: Mapping[str, Any]) -> str:
     """Datadog writes all times in UTC, so the text sorts as the time does."""
     value = under(record, "attributes", "modified")

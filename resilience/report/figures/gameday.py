@@ -23,22 +23,26 @@ _RELATIONS = {
 }
 
 
-def programme(table: pd.DataFrame, zone: str) -> go.Figure:
-    """Every experiment a mark: when its fault began, on which targets, with which verdict."""
+def programme(table: pd.DataFrame, zone: str, *, by: str = "targets") -> go.Figure:
+    """Every experiment a mark: when its fault began, with which verdict; a row per `by`, a column of `table`."""
     rows = table[table["fault_started_at"].notna()]
     figure = go.Figure()
     for verdict, (symbol, colour) in _VERDICTS.items():
         mine = rows[rows["verdict"] == verdict]
         if len(mine):
             figure.add_scatter(
-                x=times(mine["fault_started_at"], zone), y=[label(t, 40) for t in mine["targets"]], mode="markers",
+                x=times(mine["fault_started_at"], zone), y=[label(t, 40) for t in mine[by]], mode="markers",
                 name=verdict, marker={"symbol": symbol, "size": 14, "color": colour, "line": {"width": 1.5}},
                 text=[f"{p}. {label(t, 50)}" for p, t in zip(mine["position"], mine["title"], strict=True)],
                 hovertemplate="%{text}<br>%{x|%H:%M}<extra>" + verdict + "</extra>",
             )  # fmt: skip
-    figure.update_yaxes(categoryorder="category descending")
+    if by == "targets":
+        figure.update_yaxes(categoryorder="category descending")
+    else:  # as the programme runs
+        order = list(dict.fromkeys(label(t, 40) for t in rows.sort_values("fault_started_at")[by]))
+        figure.update_yaxes(categoryorder="array", categoryarray=order[::-1])
     figure.update_xaxes(tickformat="%H:%M", showgrid=True)
-    return styled(figure, height=120 + 30 * rows["targets"].nunique(), x="when the fault began (local time)")
+    return styled(figure, height=120 + 30 * rows[by].nunique(), x="when the fault began (local time)")
 
 
 def heroes(table: pd.DataFrame) -> go.Figure:
@@ -121,12 +125,13 @@ def probes(
         figure.add_scatter(
             x=[local(event.at, zone)], y=[0], mode="markers", name=event.moment, legendgroup=event.moment,
             showlegend=event.moment not in named,
-            marker={"symbol": _SYMBOLS[event.moment], "size": 10, "color": _MOMENT_COLOURS[event.moment]},
+            marker={"symbol": _SYMBOLS[event.moment], "size": 10, "color": _MOMENT_COLOURS[event.moment]}, cliponaxis=False,
             hovertemplate="%{x|%H:%M}<extra>" + event.moment + "</extra>", row=len(panels), col=1,
         )  # fmt: skip
         named.add(event.moment)
     figure.update_xaxes(tickformat="%H:%M")
-    above = (64 if named else 28) + _LINE * (lines - 1)  # the legend needs room where there is one
+    legend = 82 if len(named) > 2 else 64 if named else 28  # three moments take two lines on a phone
+    above = legend + _LINE * (lines - 1)
     figure = styled(figure, height=26 + above + inside)
     figure.update_annotations(font_size=12)
     figure.update_layout(margin={"t": above})
@@ -172,9 +177,12 @@ def survey(table: pd.DataFrame) -> go.Figure:
             customdata=rows[["answered", "asked"]],
             hovertemplate="%{x:.1f}, %{customdata[0]} of %{customdata[1]} answered<extra>" + moment + "</extra>",
         )  # fmt: skip
-    figure.update_xaxes(range=[0, float(np.nanmax(table["scale_max"].fillna(table["score"]))) * 1.05])
+    top = float(np.nanmax(table["scale_max"].fillna(table["score"])))
+    figure.update_xaxes(range=[0, top * 1.05])
     figure.update_yaxes(autorange="reversed")
-    return styled(figure, height=130 + 60 * table["question"].nunique(), x="mean answer")
+    return styled(
+        figure, height=130 + 60 * table["question"].nunique(), x=f"mean answer (best possible: {top:g})"
+    )
 
 
 def blast(table: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
@@ -195,7 +203,8 @@ def blast(table: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
                 hovertemplate="%{x:.0f} min<extra>%{y}</extra>",
             )  # fmt: skip
     figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=list(dict.fromkeys(names)))
-    return styled(figure, height=130 + 26 * len(table), x="minutes after the fault")
+    lines = max(name.count("<br>") for name in names) + 1
+    return styled(figure, height=130 + max(26, 17 * lines) * len(table), x="minutes after the fault began")
 
 
 def cells(table: pd.DataFrame) -> go.Figure:

@@ -86,3 +86,31 @@ def medians(table: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(**duration_axis(bounds, most=4))
     figure.update_yaxes(autorange="reversed")
     return styled(figure, height=120 + 30 * max(len(rows), 1), x="median and 95 % interval")
+
+
+def contenders(table: pd.DataFrame) -> go.Figure:
+    """What is chosen (filled) among what is not (hollow), best first. Columns: group, value, low, high, taken, why."""
+    names = [label(g, 30) for g in table["group"]]
+    lines = max(name.count("<br>") + 1 for name in names)
+    figure = go.Figure()
+    for taken, name, colour, symbol in (
+        (True, "chosen", BLUE, "circle"),
+        (False, "passed over", GREY, "circle-open"),
+    ):
+        mine = (table["taken"] == taken).to_numpy()
+        rows = table[mine]
+        figure.add_scatter(
+            x=rows["value"], y=[n for n, here in zip(names, mine, strict=True) if here], mode="markers", name=name,
+            marker={"symbol": symbol, "size": 12, "color": colour, "line": {"width": 2}},
+            error_x={"type": "data", "array": rows["high"] - rows["value"],
+                     "arrayminus": rows["value"] - rows["low"], "color": colour, "thickness": 1.5},
+            text=[label(why, 50) for why in rows["why"]],
+            hovertemplate="%{x:.3g}<br>%{text}<extra>%{y}</extra>",
+        )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=list(dict.fromkeys(names)))
+    figure.update_xaxes(rangemode="tozero")
+    return styled(
+        figure,
+        height=140 + max(28, 17 * lines) * len(table),
+        x="weighted minutes a year that a test is about",
+    )

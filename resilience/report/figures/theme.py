@@ -43,7 +43,14 @@ def styled(figure: go.Figure, *, height: int, x: str = "", y: str = "") -> go.Fi
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 13},
-        legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0},
+        legend={
+            "orientation": "h",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "x": 0,
+            "xref": "container",
+        },
         hoverlabel={"align": "left"},
         template="none",
     )
