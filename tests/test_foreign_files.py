@@ -108,3 +108,27 @@ def test_a_folder_that_no_reader_looks_into_is_told(tmp_path: Path, monkeypatch:
     assert "Left out: data/ holds reports" in some.output
     again = CliRunner().invoke(main, ["ingest"])
     assert "Nothing changed." in again.output
+
+
+def test_links_and_odd_names_are_read_under_the_name_that_is_seen(tmp_path: Path) -> None:
+    kept, folder = tmp_path / "elsewhere", tmp_path / "team" / "data"
+    kept.mkdir()
+    folder.mkdir(parents=True)
+    (kept / "v1.json").write_text(json.dumps(V1))
+    (kept / "jira.csv").write_text("Issue key,Summary,Created\nA-1,x,2022-03-01T10:00:00Z\n")
+    (kept / "table.csv").write_text("a,b\n1,2\n")
+    for name in ("v1.json", "jira.csv", "table.csv"):
+        (folder / name).symlink_to(kept / name)
+    (folder / "round").symlink_to(folder)
+    (folder / "nowhere.md").symlink_to(kept / "nowhere.md")
+    odd = ["new\nline.json", "fire 🚒.json", "bad\udcff.json"]
+    for i, name in enumerate(odd):
+        series = V1["series"][0] | {"metric": f"m{i}"}
+        (folder / name).write_text(json.dumps(V1 | {"series": [series]}))
+    store = Store(tmp_path / "store")
+    done = ingest(store, [folder])
+    assert done.refused.empty, done.refused[["source_uri", "message"]].to_dict("records")
+    assert len(store.load("series")) == 8
+    assert list(store.load("incidents")["source_uri"]) == ["data/jira.csv"]
+    assert list(done.problems.loc[done.problems["kind"] == "skipped", "source_uri"]) == ["data/table.csv"]
+    assert not ingest(store, [folder]).commits
