@@ -62,6 +62,18 @@ def test_the_backlog_of_experiment_four_is_about_80000(demo: Path) -> None:
     assert "held 1 of 1, at 67 messages/s, production" in four["fallback"]
 
 
+def test_costly_cells_that_nobody_rehearsed_lead_the_ledger(
+    demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(demo)
+    done = CliRunner().invoke(main, ["ledger", "--format", "json"])
+    rows = [r for r in json.loads(done.stdout) if r["last_rehearsed_at"] is None][:10]
+    first = {(r["failure_class"], r["service"]) for r in rows}
+    planted = {(c["failure_class"], c["service"]) for c in truth(demo)["planted"]["costly_unrehearsed"]}
+    assert len(planted) == 6
+    assert planted <= first, planted - first
+
+
 def test_the_sample_is_read_whole(demo: Path) -> None:
     """Every deployment that it wrote is in the store, and the page tells of those before incidents."""
     planted = truth(demo)["planted"]["deployments"]
