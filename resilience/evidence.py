@@ -226,14 +226,16 @@ def _rehearsed(store: Store, moment: pd.Timestamp) -> tuple[pd.DataFrame, list[s
     held = whole["gamedays"]
     held = held[held["held_on"] < moment].sort_values(["held_on", "gameday_id"])["gameday_id"]
     days = []
-    for day in held:
+    for gameday_id in held:
         tables = {
-            name: rows[rows["gameday_id"] == day].reset_index(drop=True) for name, rows in whole.items()
+            name: rows[rows["gameday_id"] == gameday_id].reset_index(drop=True)
+            for name, rows in whole.items()
         }
         read = [*tables.values(), *views.around_day(store, tables["experiments"])]
         days.append(kept(store, "rehearsed", read, partial(_day, store, tables)))
     empty = rehearsals.history([])
-    found = pd.concat([days_ for days_ in days if len(days_)] or [empty], ignore_index=True)
+    found = pd.concat([day for day in days if len(day)] or [empty], ignore_index=True)
+    found["failure_class"] = found["failure_class"].replace(taxonomy.packaged().renamed)
     return rehearsals.ordered(found), list(held)
 
 

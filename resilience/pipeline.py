@@ -51,7 +51,10 @@ class _File:
 
     @property
     def uri(self) -> str:
-        return self.path.resolve().relative_to(self.base).as_posix()
+        seen = self.path.parent.resolve() / self.path.name  # a link keeps the name that the user sees
+        path = seen if seen.is_relative_to(self.base) else self.path.resolve()
+        name = path.relative_to(self.base).as_posix() if path.is_relative_to(self.base) else path.name
+        return name.encode("utf-8", "backslashreplace").decode()
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ def steady_state(store: Store, found: Evidence, service: str, at: pd.Timestamp, 
 
 def _disturbed(store: Store, found: Evidence, service: str) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
     """When a service had an incident, anybody a GameDay, or the calendar no ordinary week."""
-    mine = found.incidents[found.incidents["services"].fillna("").map(lambda s: service in s.split(", "))]
+    named = found.incidents["services"].fillna("").str.split(", ")
+    mine = found.incidents[np.array([service in names for names in named], dtype=bool)]
     start = mine["started_at"].fillna(mine["detected_at"])
     end = mine["mitigated_at"].fillna(mine["resolved_at"]).fillna(start + pd.Timedelta(hours=8))
     spans = [(a - LEAD, b) for a, b in zip(start, end, strict=True) if pd.notna(a) and a - LEAD < b]
@@ -168,29 +169,46 @@ def _slot(row: Any, zone: str) -> programme.Slot:
 
 def day(date: str | None, as_of: pd.Timestamp, chosen: plan.Plan | None = None) -> pd.Timestamp:
     """The local day of a GameDay on `date`: the day given ('2021-12-09'); of the month given ('2021-12'), else of the month
-    after next, the day on which most of `chosen` have a safe window, else the second Thursday."""
+    after next, the day on which most of `chosen` have a safe window, else the second Thursday.
+
+    Raises InputError for what is neither a day nor a month.
+    """
     if chosen is not None and chosen.day is not None:
         return pd.Timestamp(chosen.day)
+    known = as_of.tz_localize(None).normalize()
     if date is None:
-        base = (as_of.tz_localize(None) + pd.DateOffset(months=2)).normalize().replace(day=1)
+        base = (known + pd.DateOffset(months=2)).replace(day=1)
     else:
         try:
-            base = pd.Timestamp(date)
-        except ValueError as error:
-            raise InputError(
-                f"{date!r} is no month or day.", remedy="Write 2021-12 or 2021-12-09."
-            ) from error
+            base = pd.to_datetime(date, format="%Y-%m-%d" if len(date) > 7 else "%Y-%m", exact=True)
+            base = base if 1900 <= base.year < 2200 else None
+        except ValueError:
+            base = None
+        if base is None:
+            raise InputError(f"{date!r} is no month or day.", remedy="Write 2021-12 or 2021-12-09.")
         if len(date) > 7:
             return base
-    return base + pd.Timedelta(days=(3 - base.day_of_week) % 7 + 7)
+    thursday = base + pd.Timedelta(days=(3 - base.day_of_week) % 7 + 7)
+    return max(thursday, known + pd.Timedelta(days=1)) if thursday.month == known.month else thursday
 
 
 def span(date: str | None, as_of: pd.Timestamp, zone: str) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """The day given, or the whole month of `day`, as two aware moments."""
-    first = day(date, as_of).tz_localize(zone)
-    if date is not None and len(date) > 7:
-        return first, first + pd.DateOffset(days=1)
-    return first.replace(day=1), first.replace(day=1) + pd.DateOffset(months=1)
+    """The day given, or the whole month of `day`, as two aware moments; of these what lies after `as_of`.
+
+    Raises InputError where nothing of it does: a plan looks ahead.
+    """
+    first = day(date, as_of)
+    whole = date is None or len(date) <= 7
+    first = first.replace(day=1) if whole else first
+    last = first + (pd.DateOffset(months=1) if whole else pd.DateOffset(days=1))
+    # in some zones the clock changes at midnight
+    begin, end = (t.tz_localize(zone, nonexistent="shift_forward", ambiguous=True) for t in (first, last))
+    if end <= as_of:
+        raise InputError(
+            f"{date} lies before {as_of:%Y-%m-%d}, until which everything is known: a plan looks ahead.",
+            remedy="Give a later date, or an earlier --as-of.",
+        )
+    return max(begin, as_of.tz_convert(zone)), end
 
 
 def begins(found: Evidence, chosen: plan.Plan, zone: str, date: str | None = None) -> dict[str, pd.Timestamp]:

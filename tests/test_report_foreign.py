@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from resilience.analysis.causes import report_texts
+from resilience.plain_text import without_markup
 from resilience.sources import report_clocks
 
 from .test_report_houses import moments
@@ -264,3 +267,19 @@ def test_times_in_brackets_and_a_picture_before_a_heading(tmp_path: Path) -> Non
     read = read_one(tmp_path, f"# T\n\n## 🕐 Timeline\n\n{lines}\n## ✅ Action items\n\n- [ ] Watch it\n")
     assert moments(read) == {"started": "09-13 10:00", "detected": "09-13 10:20", "resolved": "09-13 11:00"}
     assert len(read.actions) == 1
+
+
+def test_the_classifier_reads_the_words_of_a_page_and_not_its_markup(tmp_path: Path) -> None:
+    page = """<html><head><title>T</title><style>.config { release: rollback }</style></head><body>
+<div class="table config"><h1>Payments down</h1><p>Payments failed &amp; stopped.</p><!-- deploy -->
+<h2>Root cause</h2><p>The <b>disk</b> was full.</p><h2>Actions</h2><p>Deploy more.</p></div></body></html>"""
+    rows = read_one(tmp_path, page, "INC-7.html").incidents
+    assert report_texts(rows) == ["Payments down\nThe disk was full."]
+    assert without_markup("a < b\n\n- <b>x</b>") == "a < b\n\n- <b>x</b>"
+
+
+@pytest.mark.parametrize("text", ["<script ", "<style>", "<!--", "<a ", "<head></head>", "</style", "<h1>"])
+def test_hostile_markup_is_quick(text: str) -> None:
+    begin = time.perf_counter()
+    without_markup("<p></p>" * 5 + text * 100_000)
+    assert time.perf_counter() - begin < 5

@@ -67,7 +67,8 @@ def shares(incidents: pd.DataFrame, graph: pd.DataFrame | None = None) -> pd.Dat
         services = sorted(set(listed.split(", "))) if isinstance(listed, str) and listed else []
         chosen, basis = _origin(services, title if isinstance(title, str) else "", below)
         rows += [(incident_id, service, 1 / len(chosen), basis) for service in chosen]
-    return pd.DataFrame(rows, columns=["incident_id", "service", "share", "basis"])
+    found = pd.DataFrame(rows, columns=["incident_id", "service", "share", "basis"])
+    return found.astype({"incident_id": "str", "service": "str", "share": float, "basis": "str"})
 
 
 def touches(

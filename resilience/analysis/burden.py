@@ -240,16 +240,17 @@ def _text(
     top = table.iloc[0]
     undated = rows.loc[rows["at"].isna(), "incident_id"].nunique()
     nowhere = rows.loc[rows["service"] == NOT_STATED, "incident_id"].nunique()
+    told = f"{count} real incident{'s' * (count != 1)} from {start:%Y-%m-%d} to {end:%Y-%m-%d}"
     if nowhere > count / 2:
         return (
-            f"{count} real incidents from {start:%Y-%m-%d} to {end:%Y-%m-%d}; {nowhere} reports name no "
+            f"{told}; {nowhere} report{'s' * (nowhere != 1)} name{'s' * (nowhere == 1)} no "
             "service, so what fails where "
             "is not known: read the classes, not the services."
         )
+    where = "" if top["environment"] == PRODUCTION else f" ({top['environment']})"
     return (
-        f"{count} real incidents from {start:%Y-%m-%d} to {end:%Y-%m-%d}. The largest expected loss is "
-        f"{top['failure_class']} at {top['service']}: {top['loss']:.0f} {LOSS_UNIT} (95 % interval {top['loss_low']:.0f} to "
-        f"{top['loss_high']:.0f}), from {top['rate']:.1f} incidents a year to expect ({top['rate_low']:.1f} to "
-        f"{top['rate_high']:.1f}; counted {top['raw_rate']:.1f})."
+        f"{told}. The largest expected loss is {top['failure_class']} at {top['service']}{where}: {top['loss']:.0f} "
+        f"{LOSS_UNIT} (95 % interval {top['loss_low']:.0f} to {top['loss_high']:.0f}), from {top['rate']:.1f} incidents a "
+        f"year to expect ({top['rate_low']:.1f} to {top['rate_high']:.1f}; counted {top['raw_rate']:.1f})."
         + (f" {undated} report(s) without any time are counted." if undated else "")
     )

@@ -106,19 +106,26 @@ def fmea(rows: pd.DataFrame) -> np.ndarray:
     return found
 
 
+def called_by(blast: int) -> str:
+    """How far a fault could reach, in words."""
+    if not blast:
+        return "no declared call leads to it"
+    return f"{blast} service{'s call' if blast > 1 else ' calls'} it, directly or not"
+
+
 def reaches(graph: pd.DataFrame | None, services: Sequence[str]) -> pd.DataFrame:
     """Per service: how many call it, directly or through others (`callers`), from a frame of caller and callee."""
-    called_by: dict[str, set[str]] = {}
+    of: dict[str, set[str]] = {}
     if graph is not None and not graph.empty:
-        called_by = graph.groupby("callee")["caller"].agg(set).to_dict()
+        of = graph.groupby("callee")["caller"].agg(set).to_dict()
     counts = []
     for name in services:
         seen: set[str] = set()
-        todo = list(called_by.get(name, ()))
+        todo = list(of.get(name, ()))
         while todo:
             caller = todo.pop()
             if caller not in seen:
                 seen.add(caller)
-                todo += called_by.get(caller, ())
+                todo += of.get(caller, ())
         counts.append(len(seen - {name}))
     return pd.DataFrame({"service": list(services), "callers": counts})

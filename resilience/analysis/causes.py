@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError, RefusedError
+from ..plain_text import without_markup
 from . import linking
 from .classifier import CauseClassifier as CauseClassifier
 from .taxonomy import UNKNOWN, Taxonomy, packaged
@@ -214,7 +215,11 @@ def report_texts(incidents: pd.DataFrame, *, masked: bool = False) -> list[str]:
         .where(incidents[["title", "summary", "text"]].notna(), "")
     )
     return [
-        "\n".join(part for part in (title, summary, _about_cause(text, masked)) if part)
+        "\n".join(
+            part
+            for part in (title, without_markup(summary), _about_cause(without_markup(text), masked))
+            if part
+        )
         for title, summary, text in given.itertuples(index=False)
     ]
 

@@ -104,8 +104,8 @@ def build(
     table = table.merge(
         _evidence(touches, incidents, actions), on=["failure_class", "service", "environment"], how="left"
     )
-    table["n_incidents"] = table["n_incidents"].fillna(0).astype(int)
-    table["open_incident_actions"] = table["open_incident_actions"].fillna(0).astype(int)
+    for name in ("n_incidents", "open_incident_actions"):
+        table[name] = pd.to_numeric(table[name]).fillna(0).astype(int)
     after, was_costly = _after(touches, table, found, [*classes, *extra], facts, as_of)
     table = pd.concat([table, after], axis=1)
     # a rehearsal alone takes no cell off the list: only a rate below the fall that was to expect anyway does
@@ -139,8 +139,12 @@ def _with_targets(facts: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
 
 
 def _costly(table: pd.DataFrame) -> np.ndarray:
-    """Cells that failed and whose losses are the largest that together hold `COSTLY_SHARE` of all."""
+    """Cells that failed and whose losses are the largest that together hold `COSTLY_SHARE` of all.
+
+    Of production alone: what breaks elsewhere costs those who work there, and no customer.
+    """
     usable = (table["n"] >= SEEN) & (table["failure_class"] != UNKNOWN) & (table["service"] != NOT_STATED)
+    usable &= table["environment"] == PRODUCTION
     loss = table["loss"].where(usable, 0.0).to_numpy()
     order = np.argsort(-loss, kind="stable")
     before = np.r_[0.0, np.cumsum(loss[order])[:-1]]
@@ -300,11 +304,14 @@ def _incidents(row: Any) -> str:
 
 
 def _text(table: pd.DataFrame, found: burdens.Burden, as_of: pd.Timestamp) -> str:
+    if table.empty:
+        return "No incident and no GameDay is on record, and no service is known: there is nothing to rehearse yet."
     count = table["state"].value_counts()
     costly = table[table["state"] == STATES[0]]
+    n = len(costly)
     parts = [
         f"Of {len(table):,} cells (a failure class at a service) as of {as_of:%Y-%m-%d}, "
-        f"{int(count.get(STATES[0], 0))} are costly and were never rehearsed"
+        f"{n} {'is' if n == 1 else 'are'} costly and {'was' if n == 1 else 'were'} never rehearsed"
     ]
     if len(costly):
         first = costly.iloc[0]
@@ -313,7 +320,7 @@ def _text(table: pd.DataFrame, found: burdens.Burden, as_of: pd.Timestamp) -> st
     if len(rehearsed):
         split = [s for s in STATES if s.startswith("rehearsed") and s in count]
         states = ", ".join(f"{count[s]} {s.removeprefix('rehearsed, ')}" for s in split)
-        parts.append(f"{len(rehearsed)} were rehearsed: {states}")
+        parts.append(f"{len(rehearsed)} {'was' if len(rehearsed) == 1 else 'were'} rehearsed: {states}")
         verdicts = rehearsed["after_verdict"].value_counts()
         parts.append(
             "Since their rehearsal " + ", ".join(f"{n} {v}" for v, n in verdicts.items())

@@ -24,6 +24,7 @@ from .programme import Window, one_day
 
 COVERED = 0.5  # what a second experiment of the same class, or of the same team's services, is still worth
 DRAWS = 200
+DAY_MIN = 24 * 60
 _CONSIDERED = 120  # candidates that are drawn again; the others are too far behind to be chosen
 
 Windows = Callable[[str, str, float, Fault], Window]
@@ -47,10 +48,10 @@ class Rules:
     must_not: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.slots < 1 or self.minutes <= 0:
+        if self.slots < 1 or not 1 <= self.minutes <= DAY_MIN:
             raise InputError(
                 f"{self.slots} slots of {self.minutes:g} minutes hold no experiment.",
-                remedy="Give at least one of each.",
+                remedy=f"Give at least one slot, and 1 to {DAY_MIN} minutes.",
             )
         if self.environment not in (None, *ENVIRONMENTS):
             raise InputError(
@@ -139,7 +140,7 @@ def _environment(fault: Fault | None, rules: Rules, blast: int) -> tuple[str | N
         if rules.environment not in allowed:
             return (
                 None,
-                f"{blast} services call it, directly or not; the limit on production is {rules.blast_limit}.",
+                f"{found_by.called_by(blast)}; the limit on production is {rules.blast_limit}.",
             )
         return rules.environment, None
     if rules.style == "uninformed":
@@ -152,7 +153,7 @@ def _environment(fault: Fault | None, rules: Rules, blast: int) -> tuple[str | N
     if not allowed:
         return (
             None,
-            f"{blast} services call it, directly or not; the limit on production is {rules.blast_limit}.",
+            f"{found_by.called_by(blast)}; the limit on production is {rules.blast_limit}.",
         )
     return allowed[0], None
 
@@ -355,9 +356,13 @@ def _behind(left: pd.DataFrame, chosen: pd.DataFrame, rules: Rules) -> list[str]
 
 def _text(chosen: pd.DataFrame, rejected: pd.DataFrame, rules: Rules) -> str:
     if chosen.empty:
+        if rejected.empty:
+            return "No experiment can be proposed: no incident, GameDay or service was known."
         why = rejected["reason"].dropna().value_counts()
-        most = f" Most often: {why.index[0]}" if len(why) else " There is no cell to rehearse."
-        return f"No experiment can be proposed: {len(rejected)} candidates, none of which obeys every constraint.{most}"
+        return (
+            f"No experiment can be proposed: {len(rejected)} candidates, none of which obeys every constraint. "
+            f"Most often: {why.index[0]}"
+        )
     cells = [f"{r.failure_class} at {r.service}" for r in chosen.itertuples() if r.kind != EDGE]
     pairs = [f"{r.follower} depends on {r.service}" for r in chosen.itertuples() if r.kind == EDGE]
     names = [*cells, *([f"and find out whether {' and whether '.join(pairs)}"] if pairs else [])]

@@ -139,7 +139,9 @@ def trial(tried: pd.DataFrame, left_out: Sequence[str]) -> Trial:
                 if row.n
                 else f"could not be tried in {what}"
             )
-    text = f"All probes of an experiment {' and '.join(said) or 'could not be tried'}."
+    text = f"All probes of an experiment {' and '.join(said)}."
+    if tried.empty:
+        text = "Nothing could be tried: that takes later incidents, and series of a few minutes around them."
     return Trial(table, " ".join([text, *left_out]), tried)
 
 

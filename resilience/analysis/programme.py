@@ -33,7 +33,7 @@ class Window:
     fits: bool | None
     starts_at: pd.Timestamp | None = None
     ends_at: pd.Timestamp | None = None
-    text: str = "Not checked: no traffic profile was given."
+    text: str = "Not checked: no traffic of it is known."
     slots: tuple[Slot, ...] = ()
 
 

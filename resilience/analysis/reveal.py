@@ -27,10 +27,13 @@ class Revealed:
     text: str
 
 
-def reveal(book: Ledger, chosen: Plan, after: pd.DataFrame, until: pd.Timestamp) -> Revealed:
+def reveal(
+    book: Ledger, chosen: Plan, after: pd.DataFrame, until: pd.Timestamp, ends: pd.Timestamp | None = None
+) -> Revealed:
     """What `after` (touches of incidents from `book.as_of` to `until`) held in the chosen cells.
 
     Frequency takes as many cells by incidents counted before, ties by name; a dependency counts as the service's cells.
+    `ends`: when the last thing on record happened; what was to come after it is not known, and that is said.
     """
     rows = after[(after["at"] >= book.as_of) & (after["at"] < until) & (after["environment"] == PRODUCTION)]
     rows = rows.assign(severity=rows["weight"] * rows["severity_weight"])
@@ -49,12 +52,16 @@ def reveal(book: Ledger, chosen: Plan, after: pd.DataFrame, until: pd.Timestamp)
         [_cell(rows, choice, *cell) for choice, picked in cells.items() for cell in picked],
         columns=["choice", "failure_class", "service", "incidents", "severity", "ids"],
     )
-    summary = table.groupby("choice", sort=False)[["incidents", "severity"]].sum().reset_index()
+    summary = table.groupby("choice")[["incidents", "severity"]].sum().reindex(list(cells), fill_value=0.0)
+    summary = summary.rename_axis("choice").reset_index()
     placed = rows[(rows["failure_class"] != UNKNOWN) & (rows["service"] != NOT_STATED)]
     lot = len(chosen.chosen) / max(len(known), 1)
     summary.loc[len(summary)] = ["random", placed["weight"].sum() * lot, placed["severity"].sum() * lot]
     summary["share"] = summary["severity"] / total if total else np.nan
-    return Revealed(table, summary, _text(summary, book.as_of, until, count))
+    text = _text(summary, book.as_of, until, count)
+    if ends is not None and ends < until:
+        text = f"{text} The last thing on record is of {ends:%Y-%m-%d}; what came after that is not known."
+    return Revealed(table, summary, text)
 
 
 def _cell(
@@ -70,8 +77,9 @@ def _text(summary: pd.DataFrame, as_of: pd.Timestamp, until: pd.Timestamp, count
     if not count:
         return f"Nothing failed from {as_of:%Y-%m-%d} to {until:%Y-%m-%d}, or nobody wrote it down: nothing is revealed."
     by = summary.set_index("choice")
+    followed = f"{count} incident{'s' * (count != 1)} followed until {until:%Y-%m-%d}"
     return (
-        f"Known until {as_of:%Y-%m-%d}; {count} incidents followed until {until:%Y-%m-%d}. The cells chosen then held "
+        f"Known until {as_of:%Y-%m-%d}; {followed}. The cells chosen then held "
         f"{by.loc['ours', 'incidents']:.1f} of them ({by.loc['ours', 'share']:.1%} of the severity), the most frequent ones "
         f"{by.loc['frequency', 'incidents']:.1f} ({by.loc['frequency', 'share']:.1%}), as many drawn by lot "
         f"{by.loc['random', 'incidents']:.2f} ({by.loc['random', 'share']:.1%}). One date is an anecdote: "

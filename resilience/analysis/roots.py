@@ -83,10 +83,10 @@ def of_moved(found: movement.Moved, calls: Mapping[str, frozenset[str]]) -> Root
 
 def _walk(score: np.ndarray, names: list[str], calls: Mapping[str, frozenset[str]]) -> np.ndarray:
     """Share of its time that the walk spends at each service."""
-    if not len(score) or not score.sum():
+    if not len(score) or not score.any():
         return np.full(len(score), 1 / max(len(score), 1))
     place = {name: i for i, name in enumerate(names)}
-    weight = score * score
+    weight = np.square(score / score.max())
     step = np.diag(STAY * weight)
     for name, callees in calls.items():
         for callee in callees:

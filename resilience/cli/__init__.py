@@ -38,6 +38,10 @@ class _Group(click.Group):
         except InputError as error:
             raise _Refusal(str(error)) from None
         except OSError as error:
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise click.ClickException(
+                    f"{error.filename}: {error.strerror}. Name another place, or ask for the right to use this one."
+                ) from None
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             raise click.ClickException(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,13 +13,15 @@ from ..terminal import PATIENCE_S, progress, safe, show
 from .common import reading, store_at, workspace_here
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
+    from pandas import DateOffset
 
     from ..analysis.backlog import Backlog
     from ..analysis.ledger import Ledger
     from ..analysis.plan import Plan
+    from ..analysis.reveal import Revealed
     from ..evidence import Evidence
     from ..store import Store
     from ..workspace import Workspace
@@ -54,6 +56,8 @@ _AS_OF = click.option(
 def ledger(state: str | None, everything: bool, page: bool, as_of: str, root: str | None, form: str) -> None:
     """What fails and what has been rehearsed: one row per failure class and service, costly and unrehearsed first."""
     from .. import evidence, planning
+    from ..analysis.attribution import PRODUCTION
+    from ..analysis.ledger import STATES
 
     store = store_at(root).pinned()
     with progress("Ledger", after_s=PATIENCE_S) as say:
@@ -69,16 +73,21 @@ def ledger(state: str | None, everything: bool, page: bool, as_of: str, root: st
             queues = planning.backlogs(
                 store, found, planning.begins(found, chosen, zone), zone, rules.minutes
             )
+    _say_what_lies_beyond(store, found)
     if page:
         click.echo(f"Wrote {write_page(workspace_here(), found, book, chosen, queues)}.")
         return
     rows = book.table if everything else book.table[book.table["state"] != "never seen, never rehearsed"]
     if state:
+        if not any(state.lower() in name for name in STATES):
+            raise InputError(f"There is no state {state!r}.", remedy=f"States: {'; '.join(STATES)}.")
         rows = rows[rows["state"].str.contains(state, case=False, regex=False)]
     if form != "table":
         show(rows[_LEDGER], form)
         return
-    shown = rows.head(_MOST_ROWS).rename(columns=_UNITS)
+    shown = rows.head(_MOST_ROWS).drop(columns="incidents").rename(columns=_UNITS)
+    elsewhere = shown["environment"] != PRODUCTION
+    shown["service"] = shown["service"].mask(elsewhere, shown["service"] + " (" + shown["environment"] + ")")
     show(shown[["failure_class", "service", "state", *_UNITS.values(), "last_held"]], form, book.text)
     if len(rows) > _MOST_ROWS:
         click.echo(
@@ -120,7 +129,11 @@ def write_page(
     "--style", type=click.Choice(["informed", "uninformed"]), help="Unannounced ones never run on production."
 )
 @click.option(
-    "--blast-radius", "blast", type=int, metavar="N", help="Production only where at most N services call it."
+    "--blast-radius",
+    "blast",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Production only where at most N services call it.",
 )
 @click.option("--avoid", multiple=True, metavar="SERVICE", help="Not this one; may be repeated.")
 @click.option(
@@ -148,10 +161,13 @@ def plan(
     root: str | None, form: str,
 ) -> None:  # fmt: skip
     """Which experiments to run next, where and when, and why not the others. Nothing is executed."""
+    import pandas as pd
+
     from .. import evidence, planning
 
     if reveal and not as_of:
         raise click.UsageError("--reveal needs --as-of: the moment until which everything is known.")
+    after = _span(reveal) if reveal else None
     store, workspace = store_at(root).pinned(), workspace_here()
     with progress("Plan", after_s=PATIENCE_S) as say:
         found = evidence.read(
@@ -164,6 +180,7 @@ def plan(
         say("rates, losses and states", 0, 0)
         book = evidence.build(found)
         say("candidates and their safe windows", 0, 0)
+        _refuse_unknown(avoid, book.table["service"])
         rules = planning.constraints(
             store, found, slots=slots, minutes=minutes, environment=environment, style=style, blast_limit=blast,
             must_not=dict.fromkeys(avoid, "You asked to avoid it."),
@@ -174,6 +191,7 @@ def plan(
         begins = planning.begins(found, chosen, workspace.zone, date)
         say("what piles up meanwhile", 0, 0)
         queues = planning.backlogs(store, found, begins, workspace.zone, minutes)
+    _say_what_lies_beyond(store, found)
     rows = chosen.chosen.assign(
         backlog=[queues[s].peak if s in queues else None for s in chosen.chosen["service"]],
         drain_min=[queues[s].drain_min if s in queues else None for s in chosen.chosen["service"]],
@@ -184,19 +202,19 @@ def plan(
         click.echo("\n".join(_cards(chosen, queues, workspace.zone)))
         if explain:
             others = chosen.rejected.drop_duplicates(["failure_class", "service", "follower"])
-            taken = set(zip(rows["failure_class"], rows["service"], strict=True))
-            others = others[
-                [pair not in taken for pair in zip(others["failure_class"], others["service"], strict=True)]
-            ]
+            taken = pd.MultiIndex.from_frame(rows[["failure_class", "service"]])
+            others = others[~pd.MultiIndex.from_frame(others[["failure_class", "service"]]).isin(taken)]
             said = (
                 f"Why not the others? The first {min(_MOST_ROWS, len(others))} of {len(others)} cells and dependencies by "
                 "score; all, fault by fault, in `--explain --format csv`."
             )
             shown = others.head(_MOST_ROWS).assign(cell=_names(others.head(_MOST_ROWS)))
             show(shown[["cell", "fault", "score", "reason"]], form, said)
-    if reveal:
-        told = uncover(store, found, book, chosen, reveal)
+    if after is not None:
+        told = uncover(store, found, book, chosen, after)
         show(told.summary, form, told.text)
+    if folder and chosen.chosen.empty:
+        raise InputError("Nothing was exported: no experiment can be proposed.", remedy="See --explain.")
     if folder:
         written = _export(
             store, workspace, found, chosen, folder, day, begins, title, style or "informed", queues
@@ -221,6 +239,8 @@ def _cards(chosen: Plan, queues: Mapping[str, Backlog], zone: str) -> list[str]:
 
     import pandas as pd
 
+    from ..analysis.candidates import called_by
+
     lines = textwrap.wrap(safe(chosen.text), 110)
     for number, (row, name) in enumerate(
         zip(chosen.chosen.itertuples(), _names(chosen.chosen), strict=True), 1
@@ -229,11 +249,7 @@ def _cards(chosen: Plan, queues: Mapping[str, Backlog], zone: str) -> list[str]:
         if pd.notna(row.starts_at):
             start, end = row.starts_at.tz_convert(zone), row.ends_at.tz_convert(zone)
             when = f"{start:%A %Y-%m-%d %H:%M} to {end:%H:%M} {zone}. {row.window}"
-        reach = (
-            f"{int(row.blast)} services call it, directly or not"
-            if row.blast
-            else "no declared call leads to it"
-        )
+        reach = called_by(int(row.blast))
         waiting = queues[row.service].text if row.service in queues else "not known: no traffic"
         told = [
             ("fault", f"{row.fault} on {row.environment}"), ("why", row.reason), ("when", when),
@@ -248,19 +264,45 @@ def _cards(chosen: Plan, queues: Mapping[str, Backlog], zone: str) -> list[str]:
     return [*lines, ""]
 
 
-def uncover(store: Store, found: Evidence, book: Ledger, chosen: Plan, span: str) -> Any:
-    """What failed within `span` ('6m', '90d') after the moment of `found`. Raises InputError where the span
-    cannot be read."""
-    import pandas as pd
-
+def uncover(store: Store, found: Evidence, book: Ledger, chosen: Plan, span: DateOffset) -> Revealed:
+    """What failed within `span` after the moment of `found`."""
     from .. import evidence
     from ..analysis import reveal
 
+    until = found.as_of + span
+    return reveal.reveal(book, chosen, evidence.read(store, until).touches, until, evidence.latest(store))
+
+
+def _span(text: str) -> DateOffset:
+    """A span as typed ('6m', '90d'). Raises InputError where it is none."""
+    import pandas as pd
+
     units = {"d": "days", "w": "weeks", "m": "months", "y": "years"}
-    if len(span) < 2 or span[-1] not in units or not span[:-1].isdigit():
-        raise InputError(f"{span!r} is no span.", remedy="Write a number and d, w, m or y, e.g. 6m.")
-    until = found.as_of + pd.DateOffset(**{units[span[-1]]: int(span[:-1])})
-    return reveal.reveal(book, chosen, evidence.read(store, until).touches, until)
+    number = text[:-1]
+    if text[-1:] not in units or not number.isascii() or not number.isdigit() or not 0 < int(number) < 1200:
+        raise InputError(f"{text!r} is no span.", remedy="Write a number and d, w, m or y, e.g. 6m.")
+    return pd.DateOffset(**{units[text[-1]]: int(number)})
+
+
+def _say_what_lies_beyond(store: Store, found: Evidence) -> None:
+    from .. import evidence
+
+    if found.as_of > (last := evidence.latest(store)):
+        click.echo(
+            f"The last thing on record is of {last:%Y-%m-%d}; from then to {found.as_of:%Y-%m-%d} nothing is taken to fail.",
+            err=True,
+        )
+
+
+def _refuse_unknown(services: Iterable[str], known: Iterable[str]) -> None:
+    """A service that is to be avoided and is misspelt would be broken."""
+    from difflib import get_close_matches
+
+    names = sorted(set(known))
+    for service in services:
+        if service not in names:
+            near = ", ".join(get_close_matches(service, names)) or "none is spelt like it"
+            raise InputError(f"Nothing is known of a service {service!r}.", remedy=f"Known: {near}.")
 
 
 def freeze_plan_reveal(store: Store, as_of: str = "2020-11-30", span: str = "6m") -> str:
@@ -270,7 +312,7 @@ def freeze_plan_reveal(store: Store, as_of: str = "2020-11-30", span: str = "6m"
     found = evidence.read(store, evidence.moment(as_of))
     book = evidence.build(found)
     chosen = evidence.choose(found, book, planning.constraints(store, found))
-    return f"{chosen.text} {uncover(store, found, book, chosen, span).text}"
+    return f"{chosen.text} {uncover(store, found, book, chosen, _span(span)).text}"
 
 
 def _export(

@@ -19,8 +19,10 @@ import pandas as pd
 import yaml
 
 from ..analysis.backlog import Backlog
+from ..analysis.candidates import called_by
 from ..analysis.faults import Fault
 from ..analysis.plan import Plan
+from ..errors import InputError
 from ..files import write_whole
 from .experiment_tools import (
     VARIABLE,
@@ -97,12 +99,32 @@ def export(
 
 
 def write(given: Export, folder: Path) -> list[Path]:
-    """Write the files under `folder`, each whole or not at all; returns their paths."""
+    """Write the files under `folder`, each whole or not at all, its README last; returns their paths.
+
+    Raises InputError where no folder can be made, or where something else lies there: notes that people made are not
+    overwritten, and an experiment of another plan is not left among these.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"No folder can be made here: {error.strerror}.", where=str(folder), remedy="Name another place."
+        ) from error
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.suffix == ".part":  # of a run that was killed
+            path.unlink()
+        elif path.is_file() and (name not in given.files or path.read_bytes() != given.files[name].encode()):
+            raise InputError(
+                f"{name} of this folder is not what would be written: it was filled in, or is of another plan.",
+                where=str(folder),
+                remedy="Name a folder that does not exist yet.",
+            )
     written = []
-    for name, text in given.files.items():
+    for name in sorted(given.files, key=lambda name: (name == "README.md", name)):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text)
+        write_whole(path, given.files[name])
         written.append(path)
     return written
 
@@ -206,11 +228,10 @@ def _sheet(about: About, number: int, start: datetime, zone: str, minutes: float
         about.backlog.text if about.backlog
         else "not known: no traffic of it is in the store. Write down what you expect"
     )  # fmt: skip
-    reached = "no declared call leads to it, so how far it reaches is not known"
-    if about.row.blast:
-        reached = (
-            f"{int(about.row.blast)} services call it, directly or not: first {', '.join(about.callers[:8])}"
-        )
+    reached = called_by(int(about.row.blast))
+    reached += (
+        f": first {', '.join(about.callers[:8])}" if about.callers else ", so how far it reaches is not known"
+    )
     lines = [
         f"# Villain's sheet {number}: {about.fault.title} at {about.target}",
         "",

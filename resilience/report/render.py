@@ -70,6 +70,7 @@ def jobs(store: Store, workspace: Workspace, wanted: str | None = None, *, names
         found.append(
             Job("time-to-restore", "How long does it take, and are we getting better?", "time_to_restore", {})
         )
+    if {"incidents", "gamedays"} & store.versions().keys():
         found.append(
             Job(
                 "next-experiments",

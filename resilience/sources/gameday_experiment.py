@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from .. import schema
-from ..failure_classes import FAILURE_CLASSES
+from ..failure_classes import FAILURE_CLASSES, RENAMED
 from .gameday_fields import (
     Amount,
     Clock,
@@ -213,7 +213,7 @@ class Experiment(Part):
         "Anything else that moved is a surprise",
         "[search, product-page]",
     )
-    failure_class: Annotated[str, one_of(FAILURE_CLASSES)] = about(
+    failure_class: Annotated[str, one_of(FAILURE_CLASSES, RENAMED)] = about(
         "Class of the injected fault; unknown where none fits", "Row of the rehearsal ledger", "datastore"
     )
     environment: Environment | None = maybe(

@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 import re
 import zoneinfo
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from functools import lru_cache, partial
+from types import MappingProxyType
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -113,10 +114,12 @@ def slug(value: Any, info: ValidationInfo) -> str:
     return written
 
 
-def one_of(options: tuple[str, ...]) -> Kind:
-    """A word out of `options`."""
+def one_of(options: tuple[str, ...], formerly: Mapping[str, str] = MappingProxyType({})) -> Kind:
+    """A word out of `options`, or one that `formerly` stood for one of them."""
 
     def read(value: Any, info: ValidationInfo) -> str:
+        if isinstance(value, str):
+            value = formerly.get(value, value)
         if isinstance(value, str) and value in options:
             return value
         close = guess(value, options) if isinstance(value, str) else ""

@@ -50,8 +50,10 @@ class FileRead:
 
 def uri(path: Path, base: Path | None) -> str:
     """Name of a file in rows and messages: relative to `base` where it is inside, else its last part."""
-    if base is not None and path.resolve().is_relative_to(Path(base).resolve()):
-        return path.resolve().relative_to(Path(base).resolve()).as_posix()
+    seen = path.parent.resolve() / path.name  # a link keeps the name that the user sees
+    if base is not None and seen.is_relative_to(Path(base).resolve()):
+        path = seen.relative_to(Path(base).resolve())
+        return path.as_posix().encode("utf-8", "backslashreplace").decode()
     return path.name
 
 
