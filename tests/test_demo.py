@@ -192,6 +192,11 @@ def test_every_page_draws_offline_wide_and_narrow(demo: Path, page, complaints) 
             assert plots == page.locator(".plot[data-drawn]").count() > 0, path
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (path, width)
             assert "Simulated" in page.locator(".simulated").first.inner_text()
+            page.emulate_media(media="print")
+            page.set_viewport_size({"width": 700, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") <= 700, (path, "a sheet of paper")
+            page.emulate_media(media="screen")
+            page.set_viewport_size({"width": width, "height": 900})
     page.goto((demo / "reports" / "index.html").as_uri())
     headings = page.locator("h2").all_inner_texts()
     assert [h.split()[0:2] for h in headings] == [
