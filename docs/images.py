@@ -8,7 +8,11 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = {"report": ("vaccine-our-system-2020-12/report.html", 1180), "gallery": ("index.html", 860)}
+PAGES = {
+    "report": ("vaccine-our-system-2020-12/report.html", 1180),
+    "gallery": ("index.html", 860),
+    "plan": ("next-experiments/report.html", 1010),
+}
 
 
 def main() -> None:

@@ -14,12 +14,13 @@ def moment(text: str) -> datetime:
     except ValueError:
         pass
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
+        written = datetime.fromisoformat(text)
+        at = written.astimezone(UTC) if written.tzinfo else None
+    except (ValueError, OverflowError):  # an offset may lead out of the calendar
         at = None
-    if at is None or at.tzinfo is None:
+    if at is None:
         raise InputError(
             f"{text!r:.60} is no date and no time with its offset.",
             remedy="Write it as 2020-11-30 or 2020-11-30T10:00+01:00.",
         )
-    return at.astimezone(UTC)
+    return at

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ class Store:
         self._at: dict[str, DeltaTable] = {}  # of pinned tables, which do not change
         self._kept: dict[str, pd.DataFrame] = {}
         self._once: dict[str, Any] = {}
+        self._filling = threading.RLock()  # of both: two reports at once read a table once
 
     @property
     def address(self) -> str:
@@ -107,8 +109,9 @@ class Store:
         wanted = {column: sorted(set(values)) for column, values in (where or {}).items()}
         spans = [between] if isinstance(between, tuple) else between
         if table in self._pinned and (table in self._kept or bytes_of(delta) <= _KEPT_BYTES):
-            if table not in self._kept:
-                self._kept[table] = rows_of(table, delta, "")
+            with self._filling:
+                if table not in self._kept:
+                    self._kept[table] = rows_of(table, delta, "")
             return chosen(self._kept[table], wanted, spans)
         conditions = [f"{column} IN ({literals(values)})" for column, values in wanted.items()]
         if spans is not None:
@@ -308,7 +311,7 @@ class Store:
         same = Store(self.root, versions, absent=schema.TABLES.keys() - found.keys())
         same._at = found
         if same._pinned == self._pinned:  # what was read then still stands
-            same._kept, same._once = self._kept, self._once
+            same._kept, same._once, same._filling = self._kept, self._once, self._filling
         return same
 
     def once(self, name: str, made: Callable[[], T]) -> T:
@@ -318,9 +321,10 @@ class Store:
         """
         if not schema.TABLES.keys() <= self._pinned.keys() | self._absent:
             return made()
-        if name not in self._once:
-            self._once[name] = made()
-        found: T = self._once[name]
+        with self._filling:
+            if name not in self._once:
+                self._once[name] = made()
+            found: T = self._once[name]
         return found
 
     def as_of(self, moment: datetime, table: str | None = None, version: int | None = None) -> Store:

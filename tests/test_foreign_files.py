@@ -132,3 +132,61 @@ def test_links_and_odd_names_are_read_under_the_name_that_is_seen(tmp_path: Path
     assert list(store.load("incidents")["source_uri"]) == ["data/jira.csv"]
     assert list(done.problems.loc[done.problems["kind"] == "skipped", "source_uri"]) == ["data/table.csv"]
     assert not ingest(store, [folder]).commits
+
+
+DEPLOYED = [["service", "deployed_at", "version"], ["web", "2022-01-01T10:00:00Z", "1,5"]]
+CALLS = [["Source", "Target"], ["web", "api"]]
+ISSUES = [["Summary", "Issue key", "Created"], ["Down; again", "A-1", "2022-03-01T10:00:00Z"]]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_as_spreadsheets_save_them(tmp_path: Path, separator: str, encoding: str) -> None:
+    folder = tmp_path / "data"
+    (folder / "graph").mkdir(parents=True)
+    for name, rows in (("deploys.csv", DEPLOYED), ("graph/calls.csv", CALLS), ("jira.csv", ISSUES)):
+        text = "\r\n".join(separator.join(f'"{cell}"' for cell in row) for row in rows)
+        (folder / name).write_bytes(text.encode(encoding))
+    store = Store(tmp_path / "store")
+    assert ingest(store, [folder]).refused.empty
+    assert list(store.load("deployments")["version"]) == ["1,5"]
+    assert store.load("service_edges")[["from_name", "to_name"]].to_numpy().tolist() == [["web", "api"]]
+    assert list(store.load("incidents")["title"]) == ["Down; again"]
+
+
+CATALOG = """apiVersion: backstage.io/v1alpha1
+kind: Component
+metadata: {name: checkout}
+spec: {type: service, owner: group:default/pay, dependsOn: ["component:default/cart", "resource:db"], consumesApis: [prices]}
+---
+apiVersion: backstage.io/v1alpha1
+kind: Component
+metadata: {name: pricing}
+spec: {owner: shop, providesApis: [prices]}
+"""
+LISTED = """apiVersion: v1
+kind: List
+items:
+- kind: Deployment
+  apiVersion: apps/v1
+  metadata: {name: checkout}
+  spec: {template: {spec: {containers: [{name: c, env: [{name: CART, value: "http://cart:7070/x"}]}]}}}
+- kind: Service
+  apiVersion: v1
+  metadata: {name: cart}
+"""
+
+
+def test_graphs_of_a_catalog_and_of_a_list(tmp_path: Path) -> None:
+    folder = tmp_path / "graph"
+    folder.mkdir()
+    (folder / "catalog-info.yaml").write_text(CATALOG)
+    (folder / "all.yaml").write_text(LISTED)
+    store = Store(tmp_path / "store")
+    assert ingest(store, [folder]).refused.empty
+    edges = set(zip(*store.load("service_edges")[["from_name", "to_name"]].to_numpy().T, strict=True))
+    assert edges == {("checkout", "cart"), ("checkout", "db"), ("checkout", "pricing")}
+    assert store.load("services").set_index("service")["team"].to_dict() == {
+        "checkout": "pay",
+        "pricing": "shop",
+    }

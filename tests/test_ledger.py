@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +11,7 @@ from hypothesis import strategies as st
 from resilience.analysis import attribution, burden, ledger, rehearsals
 
 from .ledger_worlds import CLASSES, END, START, at, book, facts, history, ledger_of, run, simulate, touches
-from .sizes import FULL, SIZE, at_full_size
+from .sizes import FULL, SIZE
 
 CALLS = pd.DataFrame({"caller": ["page", "page", "cart"], "callee": ["cart", "search", "stock"]})
 
@@ -251,56 +249,17 @@ def test_unknown_is_shown_and_never_ranked() -> None:
 SEEDS = range(20) if FULL else range(1)
 
 
-@cache
-def _planted() -> list[tuple[int, bool]]:
-    """Per planted costly cell of every world: how often it really failed, and whether it is among the first ten that were
-
-    never rehearsed.
-    """
-    found = []
+def test_planted_costly_cells_are_among_the_first_ten_that_nobody_rehearsed() -> None:
+    led = total = 0
     for seed in SEEDS:
         world = simulate(1000 + seed, size=SIZE)
-        told = [(i["failure_class"], i["services"][0]) for i in world.truth["incidents"]]
         first = ledger_of(world).table.query("runs == 0").head(10)
         top = set(zip(first["failure_class"], first["service"], strict=True))
         for cell in world.truth["planted"]["costly_unrehearsed"]:
-            key = (cell["failure_class"], cell["service"])
-            found.append((told.count(key), key in top))
-    return found
-
-
-def _share(least: int) -> float:
-    led = [leads for count, leads in _planted() if count >= least]
-    assert led
-    print(f"failed {least} times or more: {sum(led)} of {len(led)}")
-    return sum(led) / len(led)
-
-
-def test_costly_cells_that_failed_often_lead_the_list() -> None:
-    """Planted costly cells that failed five times in two years: 27 of 27 in these 20 worlds, 26 of 27 in 20 others."""
-    assert _share(5) >= 0.9
-
-
-@pytest.mark.acceptance
-@at_full_size("20 worlds of full size")
-@pytest.mark.xfail(
-    strict=True,
-    reason="33 of 38 (31 of 39 in 20 other worlds), and the true rates themselves place 36 (37): with four incidents, some "
-    "of them with a doubtful class, a cell cannot be told from luckless ones",
-)
-def test_costly_cells_that_failed_four_times_lead_the_list() -> None:
-    assert _share(4) >= 0.9
-
-
-@pytest.mark.acceptance
-@at_full_size("20 worlds of full size")
-@pytest.mark.xfail(
-    strict=True,
-    reason="37 of 120, and the true rates themselves place 59: half of what is planted costs less than ten other cells, or "
-    "never failed in two years",
-)
-def test_every_planted_costly_cell_leads_the_list() -> None:
-    assert _share(0) >= 0.9
+            total += 1
+            led += (cell["failure_class"], cell["service"]) in top
+    print(f"planted costly cells among the first ten: {led} of {total}")
+    assert led >= (0.9 if FULL else 0.8) * total  # in one world, of six, one may be luckless
 
 
 def test_where_gamedays_change_nothing_the_ledger_claims_nothing() -> None:

@@ -13,6 +13,8 @@ from resilience import pipeline
 from resilience.errors import InputError
 from resilience.store import Store
 
+from .sizes import FULL
+
 REPORT = (
     "---\nid: {0}\nservices: [a, b]\nstarted: 2021-03-04T10:00:00Z\n---\n# Report {0}\n\n"
     "## Timeline (UTC)\n\n- 2021-03-04 10:05 x\n"
@@ -37,7 +39,7 @@ def write(folder: Path, *ids: str) -> Path:
 
 
 def test_two_processes_ingesting_different_files_at_once(tmp_path: Path) -> None:
-    rounds = {name: [f"{name}-{i:02}" for i in range(20)] for name in ("X", "Y")}
+    rounds = {name: [f"{name}-{i:02}" for i in range(20 if FULL else 8)] for name in ("X", "Y")}
     folders = [write(tmp_path / name, *ids) for name, ids in rounds.items()]
     running = [
         subprocess.Popen([sys.executable, "-c", ROUNDS, tmp_path / "store", folder]) for folder in folders

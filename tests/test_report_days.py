@@ -203,3 +203,29 @@ def test_a_day_and_month_alone_takes_the_nearest_year() -> None:
     said = report_turns.above("January 2")
     assert said is not None
     assert report_turns.resolve(said, date(2021, 12, 30), first=None, begun=True) == date(2022, 1, 2)
+
+
+def test_fields_that_say_the_next_day_or_one_time_twice(tmp_path: Path) -> None:
+    fields = "- Start: 12:00 CEST / 10:00 UTC\n- Detected: 10:20 UTC\n- End: 11:00 UTC the next day\n"
+    text = f"# T\n\n**Date:** 2021-09-13\n\n{fields}"
+    assert moments(read_one(tmp_path, text)) == WANTED
+    differ = read_one(tmp_path, text.replace("10:00 UTC", "11:00 UTC"), "INC-8 - B.md")
+    assert "started" not in moments(differ)
+    assert (differ.problems["message"].str.contains("not wholly understood")).any()
+
+
+@pytest.mark.parametrize(
+    ("day", "zone", "told"), [("07-08", "PST", True), ("01-08", "PST", False), ("07-08", "PDT", False)]
+)
+def test_winter_time_in_summer_is_told(tmp_path: Path, day: str, zone: str, told: bool) -> None:
+    read = read_one(tmp_path, f"# T\n\n## Timeline 2021-{day} ({zone})\n\n- 10:00 Incident started\n")
+    assert read.incidents["started_at"].notna().all()
+    assert read.problems["message"].str.contains("is winter time").any() == told
+
+
+@pytest.mark.parametrize(
+    "lines", ["```\n10:00 Incident started\n11:00 Resolved\n```", "13.09.21 10:00 - x\n13.09.21 10:20 - y"]
+)
+def test_a_timeline_of_which_no_line_is_understood_is_told(tmp_path: Path, lines: str) -> None:
+    read = read_one(tmp_path, f"# T\n\n## Timeline (UTC)\n\n{lines}\n")
+    assert (read.problems["message"].str.contains("none begins with a time")).sum() == 1

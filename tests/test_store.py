@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -14,6 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilience import schema
+from resilience import store as store_module
+from resilience.delta import rows_of
 from resilience.errors import InputError
 from resilience.store import Store, content_hash
 
@@ -54,6 +59,21 @@ def test_what_a_file_no_longer_says_is_deleted_and_nothing_else(tmp_path: Path) 
     assert (done.deleted, sorted(store.load("problems")["problem_id"])) == (1, ["b", "c"])
     store.upsert("problems", problems(), replacing=("source_uri", ["it's.md') OR ('1'='1"]))
     assert sorted(store.load("problems")["problem_id"]) == ["b", "c"]
+
+
+def test_two_reports_at_once_read_a_table_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(tmp_path).upsert("problems", problems("a"))
+    pinned, read = Store(tmp_path).pinned(), list[str]()
+
+    def slowly(table: str, *rest: Any) -> pd.DataFrame:
+        read.append(table)
+        time.sleep(0.05)
+        return rows_of(table, *rest)
+
+    monkeypatch.setattr(store_module, "rows_of", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda one: len(one.load("problems")), [pinned, pinned.pinned()] * 2))
+    assert (found, read) == ([1, 1, 1, 1], ["problems"])
 
 
 def test_a_pinned_store_reads_the_old_version(tmp_path: Path) -> None:

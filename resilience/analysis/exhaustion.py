@@ -246,7 +246,10 @@ def _tried(table: pd.DataFrame) -> str:
         ours, naive = (table.loc[tried, c].median() for c in ("error_pct", "naive_pct"))
         says += f"Tried on the past, the load {trend.AHEAD} weeks ahead was off by {ours:.1f} % in the median"
         says += f" (the same week a year before: {naive:.1f} %). "
-    return says + "This holds if growth goes on as it did; sales and holidays do not count."
+    says += "This holds if growth goes on as it did; sales and holidays do not count."
+    if (table["state"] == "within the horizon").sum() > 1:
+        says += " Services share their good and bad weeks, so that their dates are right or wrong together."
+    return says
 
 
 def window(row: pd.Series) -> str:

@@ -19,7 +19,11 @@ def classes(found: Distribution) -> Panel:
     publish({"text": found.text, "classes": found.table.round(4).to_dict("records")})
     rows = found.table.rename(columns={"failure_class": "group"})
     columns = {"group": "Failure class", "expected": "Expected incidents", "low": "Low", "high": "High"}
-    return Panel(found.text, figures.counts(rows, "expected incidents"), table(rows, columns))
+    return Panel(
+        found.text,
+        figures.counts(rows, "incidents, each counted by how likely the class is"),
+        table(rows, columns),
+    )
 
 
 def class_dots(incidents: pd.DataFrame, found: Causes) -> Panel:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..analysis.attribution import SEVERITY_WEIGHTS
 from ..analysis.backlog import Backlog
 from ..analysis.backtest import ALL, NEVER, Backtest
 from ..analysis.candidates import EDGE, FOLLOWS
@@ -136,10 +137,12 @@ def contenders(plan: Plan, most: int = 12) -> Panel:
             "why": rows["reason"],
         }
     )  # fmt: skip
+    weights = ", ".join(f"SEV{rank} {weight:g}" for rank, weight in SEVERITY_WEIGHTS.items())
     said = (
         f"What a test would be worth, of the {len(rows)} first: minutes lost a year, weighted by severity, x chance that it "
-        "does not hold x what a test teaches. The line is the 95 % interval of the loss; where lines overlap, the order "
-        "may be chance. A better one is passed over where it cannot stand in one programme with one that was chosen."
+        f"does not hold x what a test teaches. Weights: {weights}. The line is the 95 % interval of the loss; where lines "
+        "overlap, the order may be chance. A better one is passed over where it cannot stand in one programme with one that "
+        "was chosen."
     )
     return Panel(said, figures.contenders(drawn))
 

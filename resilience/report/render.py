@@ -67,7 +67,9 @@ def jobs(store: Store, workspace: Workspace, wanted: str | None = None, *, names
     ]
     if store.version("incidents") is not None:
         found.append(Job("failure-classes", "What keeps failing?", "failure_classes", {}))
-        found.append(Job("time-to-restore", "How long does it take?", "time_to_restore", {}))
+        found.append(
+            Job("time-to-restore", "How long does it take, and are we getting better?", "time_to_restore", {})
+        )
     if {"incidents", "gamedays"} & store.versions().keys():
         found.append(
             Job(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,7 @@ def text(gameday: str) -> str:
     return resources.files(__package__).joinpath("stories", f"{gameday}.yml").read_text(encoding="utf-8")
 
 
+@cache
 def story(gameday: str) -> dict[str, Any]:
     return yaml.safe_load(text(gameday))  # our own file, not a user's
 

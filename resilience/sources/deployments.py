@@ -6,7 +6,6 @@ deployments*.csv). Times need a zone; without one they are not guessed.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,11 +51,7 @@ class Deployments:
 
 def recognise(path: Path) -> bool:
     """Whether the CSV at `path` holds deployments, by its header; False where it cannot be read."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            names = [_plain(name) for name in next(csv.reader([file.readline(65_536)]), [])]
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return False
+    names = [_plain(name) for name in text_csv.header(path)]
     found = _found(names)
     if not {"service", "started_at"} <= set(found):
         return False

@@ -6,7 +6,7 @@ One file is one declaration: what it no longer says is gone when it is read agai
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,8 @@ def read(path: Path, uri: str) -> Graph:
     """The graph of one file; `uri` names it in the store.
 
     A CSV with a column caller (or source, from) and callee (target, to); a CSV of services with team, criticality or kind;
-    a CSV of spans (TraceID, SpanID, ParentID, PodName or Service); Jaeger's JSON; Kubernetes manifests; a Compose file.
+    a CSV of spans (TraceID, SpanID, ParentID, PodName or Service); Jaeger's JSON; Kubernetes manifests; a Compose file;
+    entities of a Backstage catalog.
     Raises InputError where it is none of these, cannot be parsed, or is over 50 MB.
     """
     if path.stat().st_size > MAX_BYTES:
@@ -153,8 +154,11 @@ def _jaeger(path: Path, uri: str) -> Iterator[tuple[str, str]]:
 
 def _yaml(path: Path, uri: str) -> Graph:
     try:
-        documents = [
+        loaded = [
             d for d in yaml.load_all(path.read_text("utf-8"), Loader=yaml.CSafeLoader) if isinstance(d, dict)
+        ]
+        documents = [
+            one for d in loaded for one in (objects(d.get("items")) if d.get("kind") == "List" else [d])
         ]
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
@@ -167,10 +171,14 @@ def _yaml(path: Path, uri: str) -> Graph:
     if len(documents) == 1 and isinstance(documents[0].get("services"), dict):
         return _graph(uri, "compose", _compose(documents[0]["services"]))
     manifests = [d for d in documents if "kind" in d and isinstance(d.get("metadata"), dict)]
+    catalog = [d for d in manifests if str(d.get("apiVersion")).startswith("backstage.io/")]
+    if catalog:
+        found = _graph(uri, "catalog", _catalog(catalog))
+        return Graph(found.edges, _owners(catalog, uri), found.problems)
     if manifests:
         return _graph(uri, "kubernetes", _kubernetes(manifests))
     raise InputError(
-        "This YAML is neither a Compose file nor Kubernetes manifests.",
+        "This YAML is neither a Compose file nor Kubernetes manifests nor a Backstage catalog.",
         where=uri,
         remedy="Put gameday.yml and settings elsewhere; a folder named graph holds who calls whom.",
     )
@@ -188,6 +196,32 @@ def _compose(services: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for other in dict.fromkeys([*_texts(spec.get("depends_on")), *links, *hosts]):
             if other in services and other != name:
                 yield str(name), other
+
+
+def _catalog(entities: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Backstage: `dependsOn` of components and resources, and the APIs that a component consumes and another provides."""
+    made = [(_entity(one["metadata"].get("name")), under(one, "spec") or {}) for one in entities]
+    provider = {api: name for name, spec in made for api in map(_entity, _texts(spec.get("providesApis")))}
+    for name, spec in made:
+        others = [_entity(other) for other in _texts(spec.get("dependsOn"))]
+        apis = [provider.get(api, api) for api in map(_entity, _texts(spec.get("consumesApis")))]
+        for other in dict.fromkeys([*others, *apis]):
+            if name and other and other != name:
+                yield name, other
+
+
+def _owners(entities: Sequence[Mapping[str, Any]], uri: str) -> pd.DataFrame:
+    rows: dict[str, dict[str, Any]] = {}
+    for one in entities:
+        name, owner = _entity(one["metadata"].get("name")), under(one, "spec", "owner")
+        if one["kind"] == "Component" and name and isinstance(owner, str):
+            rows.setdefault(name, {"service": name, "team": _entity(owner), "source": uri})
+    return schema.frame("services", rows.values())
+
+
+def _entity(reference: object) -> str:
+    """The name in 'component:default/cart', 'resource:db' or 'cart'."""
+    return str(reference).rpartition(":")[2].rpartition("/")[2].strip()
 
 
 def _kubernetes(manifests: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -55,6 +55,7 @@ _CLASSES = {
 }
 _DESK = re.compile(r"\bcustomer[- ](?:service|support|care)\b")
 _TITLE_MAX = 300
+_WINTER = re.compile(r"\b(?:PST|MST|EST|CET|MEZ|EET)\b")
 
 
 @dataclass
@@ -92,10 +93,12 @@ def read(document: Document, text: str, uri: str, stem: str, *, whole: Document 
     times = report_times.read(stated, events, zone, tell, base, order, span)
     _doubtful_lines(events, tell)
     _doubtful_days(events, base, tell)
+    _doubtful_zones(text, [*(event.at for event in events), *times.at.values()], tell)
+    _unread_timeline(document, events, tell)
     if len(events) == report_timeline.MAX_PROSE:
         what = f"Only the first {len(events)} times of its prose are read."
         tell("skipped", what, "Write a section 'Timeline' with the times that matter.", field="at")
-    count, roles = report_parts.responders(stated)
+    count, roles = report_parts.responders(document, stated)
     incident: Row = {
         "incident_id": _incident_id(stated, stem, uri, tell),
         "title": _title(document, stated, stem),
@@ -204,6 +207,33 @@ def _doubtful_days(events: list[Event], base: report_days.Base | None, tell: rep
         tell(
             "contradiction", what, "Correct the times, or put the lines in order.", line=two.line, field="at"
         )
+
+
+def _doubtful_zones(text: str, times: list[datetime | None], tell: report_times.Tell) -> None:
+    """Told: the name of a winter time in a report of summer, which many write all year round."""
+    named = _WINTER.search(text)
+    summer = [at for at in times if at and (at.month, at.day) > (3, 31) and (at.month, at.day) < (10, 24)]
+    if named and summer:
+        east = report_clocks.zone(named[0])
+        what = f"{named[0]} is winter time, and {summer[0]:%Y-%m-%d} is in summer; the times count as {east}, as written."
+        remedy = (
+            "Nothing, if that is meant; else write the summer time's name, or a zone such as Europe/Berlin."
+        )
+        tell("doubtful", what, remedy, line=text.count("\n", 0, named.start()) + 1, field="at")
+
+
+def _unread_timeline(document: Document, events: list[Event], tell: report_times.Tell) -> None:
+    """Told: a section that is called a timeline, and in which no line begins with a time that is understood."""
+    sections = list(document.under(report_timeline.NAME))
+    lines = [line for s in sections for line in document.source[s.line : s.end] if line.strip()]
+    read = any(s.line <= event.line <= s.end for event in events if event.stated for s in sections)
+    if len(lines) > 1 and not read:
+        first = f"first {lines[0].strip()!r:.60}"
+        what = (
+            f"Of the {len(lines)} lines of the timeline none begins with a time that is understood, {first}."
+        )
+        remedy = "Begin each line with its time, such as 2020-11-04 13:13 UTC, outside of code blocks."
+        tell("unreadable", what, remedy, line=sections[0].line, field="at")
 
 
 def _incident_id(stated: dict[str, list[Fact]], stem: str, uri: str, tell: report_times.Tell) -> str:

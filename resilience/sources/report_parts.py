@@ -25,6 +25,7 @@ _DETECTION = re.compile(
     r"^(?:detection|how (?:was|did|were) .{0,30}(?:detect|notice|discover|find|found|alerted))"
 )
 _COMMUNICATION = re.compile(r"^(?:(?:internal|external|customer) )?communications?\b")
+_RESPONDERS = re.compile(r"^(?:incident )?responders$")
 _LONGEST = 2000
 _MOST = 200
 
@@ -51,7 +52,8 @@ _FINDERS = {
     who: re.compile(
         rf"\b{_FOUND}(?: to us)?(?: first)? (?:by|via|through|from) {people}\b"
         rf"|(?:^|[,;:] |\b(?:and|when|after) )(?:first,? )?{people} (?:(?:was|were|had|first|then|also) )?{_ACTED}\b"
-        rf"|\b(?:received|got|from) {people}(?: from| in| via| about|[.,]|$)",
+        rf"|\b(?:received|got|from) {people}(?: from| in| via| about|[.,]|$)"
+        + (r"|\bpaged (?:the |our )?on-?call\b" if who == "monitor" else ""),
         re.IGNORECASE,
     )
     for who, people in _PEOPLE.items()
@@ -167,14 +169,19 @@ def messages(document: Document, events: list[Event], zone_of: Any) -> list[dict
     return list(first.values())
 
 
-def responders(stated: dict[str, list[Fact]]) -> tuple[int | None, str | None]:
-    """How many responded, where a field gives a number or names, and the roles that were filled. No names."""
+def responders(document: Document, stated: dict[str, list[Fact]]) -> tuple[int | None, str | None]:
+    """How many responded, by a field with a number or names, or by a list of them; the roles that were filled. No names."""
     fact = first_word(stated, "responders")
     count = None
     if fact:
         number = re.fullmatch(r"(\d{1,4})(?: people| persons| responders)?", fact.value.strip(". "))
         names = {name.strip(" .").lower() for name in _LIST.split(fact.value) if name.strip(" .")}
         count = int(number[1]) if number else len(names) if all(len(n) < 40 for n in names) else None
+    else:
+        listed = [
+            p for s in document.under(_RESPONDERS) for p in s.content if isinstance(p, Line) and p.depth
+        ]
+        count = len(listed) if 0 < len(listed) <= _MOST else None
     roles = sorted(
         {" ".join(f.key.lower().split()) for f in stated.get("role", []) if not is_placeholder(f.value)}
     )

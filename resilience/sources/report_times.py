@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
 from ..schema import MOMENTS
-from . import report_clocks, report_durations
+from . import report_clocks, report_durations, report_turns
 from .report_clocks import Order
 from .report_days import NIGHT, Base
 from .report_durations import is_placeholder
@@ -28,6 +28,7 @@ _TOLERANCE_MIN = 1.0
 _OPEN = re.compile(
     r"(?:still )?(?:on-?going|open|unresolved|in progress|not yet\b.{0,40}|pending)\.?", re.IGNORECASE
 )
+_AGAIN = re.compile(r"[/=(]\s{0,3}([^()]{4,60}?)\s{0,3}\)?")
 # duration: from, to (METHODS: clocks)
 DERIVED = {
     "stated_detect_min": ("started_at", "detected_at"),
@@ -116,7 +117,19 @@ class _Places:
     def read(self, fact: Fact) -> tuple[report_clocks.Instant, str]:
         """The instant of a field, and whence its date is where not from the field itself."""
         day = self._base.day if self._base else None
-        instant = report_clocks.read(fact.value, day=day, within=fact.zone or self._zone, order=self._order)
+        within = fact.zone or self._zone
+        instant = report_clocks.read(fact.value, day=day, within=within, order=self._order)
+        if day and instant.clock and not instant.day:
+            said, end = report_turns.behind(instant.rest)
+            if said and said.after and not instant.rest[end:].strip(" ."):  # '11:30 UTC the next day'
+                day += timedelta(days=said.after)
+                moved = report_clocks.read(fact.value, day=day, within=within, order=self._order)
+                return replace(
+                    moved, rest=""
+                ), f", date from {self._base.origin if self._base else 'it'} and its words"
+        if instant.at and (again := _AGAIN.fullmatch(instant.rest)):  # '10:00 CEST / 08:00 UTC'
+            other = report_clocks.read(again[1], day=instant.day or day, order=self._order)
+            instant = replace(instant, rest="") if other.at == instant.at else instant
         if instant.day or not instant.at or not self._base:
             return instant, ""
         note = f", date from {self._base.origin}"

@@ -13,7 +13,7 @@ import pandas as pd
 
 from .. import schema
 from ..errors import InputError
-from . import datadog_incidents, milestones, pagerduty, statuspage, tickets
+from . import datadog_incidents, milestones, pagerduty, statuspage, text_csv, tickets
 from .problems import problem
 from .tracked import Collector, under
 
@@ -77,9 +77,7 @@ def recognise(path: Path) -> str | None:
         if path.stat().st_size > _RECOGNISED_BYTES:
             return None
         if path.suffix.lower() == ".csv":
-            with path.open("rb") as file:
-                head = file.readline(65536).decode("utf-8-sig", "replace")
-            return "jira" if all(name in head for name in tickets.JIRA_NEEDS) else None
+            return "jira" if set(tickets.JIRA_NEEDS) <= set(text_csv.header(path)) else None
         return kind_of(_json(path, path.name))
     except (InputError, OSError):
         return None
