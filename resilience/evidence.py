@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -62,13 +62,16 @@ class Evidence:
 
 
 def latest(store: Store) -> pd.Timestamp:
-    """A moment after every incident and GameDay in the store.
+    """A moment after every incident in the store and every GameDay of which something ran.
 
-    Series often go on where reports end: nothing would seem to fail from then on.
+    Series often go on where reports end, and what is planned is still to come: nothing would seem to fail from then on.
     """
     incidents = store.load("incidents")
     found = [incidents[f"{name}_at"].max() for name in schema.MOMENTS]
-    found.append(store.load("gamedays")["held_on"].max() + pd.Timedelta(days=1))
+    ran = store.load("experiments")
+    ran = ran.loc[ran["outcome"] != "not_run", "gameday_id"]
+    days = store.load("gamedays")
+    found.append(days.loc[days["gameday_id"].isin(ran), "held_on"].max() + pd.Timedelta(days=1))
     known = [at for at in found if pd.notna(at)]
     return max(known) + pd.Timedelta(minutes=1) if known else pd.Timestamp("1970-01-02", tz="UTC")
 
@@ -142,6 +145,17 @@ def build(found: Evidence) -> ledger.Ledger:
         found.touches, found.incidents, found.history, found.facts,
         classes=found.classes, as_of=found.as_of, actions=found.actions, peaks=found.peaks, edges=found.edges,
     )  # fmt: skip
+
+
+def last_gameday(found: Evidence, book: ledger.Ledger) -> tuple[str, pd.DataFrame]:
+    """What the last GameDay changed in `book`, in a sentence and as `ledger.moved` against the same ledger without it."""
+    if found.history.empty:
+        return "", ledger.moved(book, book)
+    last = found.history.iloc[-1]
+    rest = found.history[found.history["gameday_id"] != last["gameday_id"]].reset_index(drop=True)
+    rows = ledger.moved(build(replace(found, history=rest)), book)
+    count = f"{len(rows)} cell{'s' * (len(rows) != 1)}" if len(rows) else "no cell"
+    return f"The last GameDay, {last['gameday_id']} of {last['held_on']:%Y-%m-%d}, moved {count}", rows
 
 
 def choose(

@@ -248,3 +248,53 @@ def test_briefing_sheet_and_calendar_hold_what_people_need() -> None:
 
 def test_the_same_plan_gives_the_same_bytes() -> None:
     assert _planned()[1].files == _planned()[1].files
+
+
+def test_a_hidden_dependency_is_watched_at_the_service_that_may_depend() -> None:
+    """Its own steady state is what the fault puts to the question; the target's is broken on purpose."""
+    made, _ = _planned()
+    row = made.chosen.head(1).assign(
+        kind="dependency",
+        fault="dependency-slow",
+        failure_class="dependency",
+        service="pay",
+        follower="search",
+    )
+    at = pd.Timestamp("2021-12-09 09:30", tz="UTC")
+    given = experiments.export(
+        Plan(row, made.rejected, "One.", made.rules, made.as_of), CATALOGUE,
+        {name: tolerances.limits(_series(3, name), at, "Europe/Berlin") for name in ("pay", "search")},
+        gameday_id="next", title="T", date=DAY, zone="UTC", begins=programme.starts(row, DAY, "UTC", 20.0),
+    )  # fmt: skip
+    text = next(t for n, t in given.files.items() if n.endswith("experiment.json"))
+    probes = json.loads(text)["steady-state-hypothesis"]["probes"]
+    assert {probe["provider"]["arguments"][3] for probe in probes} == {"service:search"}
+    assert "search keeps working while pay is slow" in given.files["gameday.yml"]
+
+
+def test_experiments_are_numbered_as_they_follow_and_stop_at_stated_values() -> None:
+    made, _ = _planned()
+    begins = programme.starts(made.chosen, DAY, "Europe/Berlin", 20.0)
+    turned = dict(zip(begins, reversed(begins.values()), strict=True))
+    _, given = _planned(begins=turned)
+    first = next(iter(reversed(begins)))
+    assert next(n for n in given.files if n.startswith("1-")).startswith(f"1-{first}-")
+    table = [line for line in given.files["README.md"].splitlines() if line.startswith("| [")]
+    assert [line.split("|")[2].split(",")[-1].strip() for line in table] == [
+        "10:00",
+        "10:45",
+        "11:30",
+        "12:15",
+    ]
+    sheet = next(t for n, t in given.files.items() if "-pay-" in n and n.endswith("sheet.md"))
+    limit = tolerances.limits(_series(3), pd.Timestamp("2021-12-09 09:30", tz="UTC"), "Europe/Berlin").iloc[0]
+    assert f"{limit.probe} is above {2 * limit.high - limit.usual:.4g} {limit.unit} for five minutes" in sheet
+
+
+def test_workshops_that_would_have_been_are_said_and_not_invited_to() -> None:
+    made, _ = _planned()
+    soon = pd.Timestamp(made.as_of.date()) + pd.Timedelta(weeks=5)
+    begins = programme.starts(made.chosen, soon, "Europe/Berlin", 20.0)
+    _, given = _planned(date=soon, begins=begins)
+    assert given.files["calendar.ics"].count("BEGIN:VEVENT") == 2 + 4
+    assert "Too late for its own workshop" in given.files["README.md"]

@@ -55,6 +55,8 @@ def told(tmp_path: Path, name: str, content: str | bytes) -> dict[str, str]:
             "gameday.yml",
         ),
         ({"guid": "g", "stage": "Successful"}, "Gremlin", "gameday.yml"),
+        ({"data": [{"tinyId": "1", "message": "x"}], "took": 1}, "Opsgenie", "placebo"),
+        ({"result": [{"sys_id": "1", "number": "INC1"}]}, "ServiceNow", "placebo"),
         ([V1], "list of replies", "file of its own"),
         ({"took": 1, "rows": []}, "an object with took, rows", "docs/sources.md"),
         (3, "neither an object nor a list", "docs/sources.md"),

@@ -140,7 +140,7 @@ def test_states_in_words() -> None:
     deviated = run("datastore", "a", "2021-02-01", "deviated", open_actions=2)
     found = _state(book(rows, history(deviated), known))
     assert found["state"] == "rehearsed, did not hold"
-    assert "2 of its actions still open" in found["state_why"]
+    assert "Actions of it still open: 2." in found["state_why"]
     unclear = run("datastore", "a", "2021-02-01", "inconclusive")
     assert _state(book(rows, history(unclear), known))["state"] == "rehearsed, inconclusive"
 

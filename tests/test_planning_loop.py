@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from resilience import evidence
@@ -80,6 +81,23 @@ def test_real_reports_and_a_gameday_by_hand_go_through_the_whole_loop(
     )
     assert len(again) == before
     assert sum(r["n"] for r in again) == pytest.approx(39, abs=0.5), "no exported file is an incident"
+    assert "The last GameDay, platform of 2025-01-15, moved 2 cells" in _run("ledger").stdout
+    file = Path("data/gamedays/next/gameday.yml")
+    day = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for number, ran in enumerate(day["experiments"]):
+        ran |= {"fault": {"started": f"1{number}:00", "ended": f"1{number}:20"}, "outcome": "solved"}
+    file.write_text(yaml.safe_dump(day), encoding="utf-8")
+    _run("ingest")
+    told = _run("ledger").stdout
+    cells = [(ran["failure_class"], ran["targets"][0]) for ran in day["experiments"]]
+    new = [cell for cell in cells if cell not in rehearsed]
+    assert new, "the plan repeats nothing but what was rehearsed"
+    assert f"The last GameDay, next of {day['date']}, moved {len(new)} cell" in told
+    for cell, service in new:
+        (line,) = [line for line in told.splitlines() if line.startswith(f"  {cell} at {service}: ")]
+        assert "never rehearsed → rehearsed, inconclusive" in line, (
+            "no series: that is said, and not called held"
+        )
 
 
 def test_a_probe_is_inside_outside_or_without_data() -> None:

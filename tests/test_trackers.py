@@ -434,3 +434,48 @@ def test_a_report_is_not_overwritten_by_an_export(tmp_path: Path) -> None:
     pipeline.ingest(store, [tmp_path / "in"])
     assert store.load("incidents")["title"].tolist() == ["Ours"]
     assert store.load("problems")["message"].str.contains("is the id of a report too").any()
+
+
+JIRA_JSON = {
+    "startAt": 0,
+    "total": 2,
+    "issues": [
+        {
+            "key": "OPS-1",
+            "fields": {
+                "summary": "Search answers 503",
+                "created": "2022-03-01T10:02:00.000+0100",
+                "resolutiondate": "2022-03-01T11:31:00.000+0100",
+                "updated": "2022-03-02T09:00:00.000+0100",
+                "priority": {"name": "P1"},
+                "labels": ["incident", "team:search"],
+                "components": [{"name": "search"}],
+                "description": {
+                    "type": "doc",
+                    "content": [{"type": "paragraph", "content": [{"type": "text", "text": "A full disk"}]}],
+                },
+            },
+        },
+        {
+            "key": "OPS-2",
+            "fields": {
+                "summary": "[drill] x",
+                "created": "2022-03-02T10:00:00.000+0000",
+                "resolutiondate": None,
+            },
+        },
+    ],
+}
+
+
+def test_jira_json_has_zones(tmp_path: Path) -> None:
+    path = tmp_path / "search.json"
+    path.write_bytes(orjson.dumps(JIRA_JSON))
+    assert trackers.recognise(path) == "jira"
+    found = trackers.read(path, "search.json")
+    one, two = found.incidents.to_dict("records")
+    assert f"{one['declared_at']:%H:%M} {one['resolved_at']:%H:%M}" == "09:02 10:31"
+    assert (one["severity"], one["services"], one["teams"]) == ("P1", "search", "search")
+    assert "A full disk" in one["text"]
+    assert (two["kind"], pd.isna(two["resolved_at"])) == ("drill", True)
+    assert not found.problems["message"].str.contains("zone").any()

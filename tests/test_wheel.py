@@ -88,8 +88,10 @@ def test_wheel_renders_in_an_empty_environment(wheel: Path, tmp_path: Path) -> N
     resilience = bin_folder / "resilience"
     run(resilience, "init", "ws", cwd=tmp_path, HOME=str(home))
     workspace = tmp_path / "ws"
-    for verb in (["sample", ".", "--size", "small"], ["ingest"], ["render", GAMEDAY]):
-        print(run(resilience, *verb, cwd=workspace, HOME=str(home)))
+    run(resilience, "sample", ".", "--size", "small", cwd=workspace, HOME=str(home))
+    needed = ["data/gamedays", "data/incidents", *workspace.glob(f"data/series/{GAMEDAY}*.json")]
+    run(resilience, "ingest", *needed, cwd=workspace, HOME=str(home))
+    run(resilience, "render", GAMEDAY, cwd=workspace, HOME=str(home))
 
     report = workspace / "reports" / GAMEDAY
     assert {path.name for path in report.iterdir()} >= {

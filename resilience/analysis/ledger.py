@@ -126,6 +126,15 @@ def build(
     return Ledger(table, _text(table, found, as_of), as_of, found, history, known)
 
 
+def moved(before: Ledger, after: Ledger) -> pd.DataFrame:
+    """Cells whose state differs between two ledgers: failure_class, service, was, state, state_why; in order of `after`."""
+    keys = ["failure_class", "service", "environment"]
+    was = before.table[[*keys, "state"]].rename(columns={"state": "was"})
+    rows = after.table.merge(was, on=keys, how="left")
+    rows = rows[(rows["was"] != rows["state"]) & (rows["was"].notna() | (rows["runs"] > 0))]
+    return rows[["failure_class", "service", "was", "state", "state_why"]].reset_index(drop=True)
+
+
 def frame_edges(edges: pd.DataFrame | None) -> pd.DataFrame:
     """`edges` with the columns of a ledger's, or none."""
     if edges is None or edges.empty:
@@ -289,7 +298,7 @@ def _state(row: Any) -> tuple[str, str]:
             f"Last held {r.last_held_at:%Y-%m-%d}, {r.last_held}. One success is one success.",
         )
     if r.last_verdict == "deviated":
-        done = f"; {r.open_actions} of its actions still open" if r.open_actions else ""
+        done = f" Actions of it still open: {r.open_actions}." if r.open_actions else ""
         return "rehearsed, did not hold", f"Last rehearsed {held}. {r.last_reason}{done}"
     return "rehearsed, inconclusive", f"Last rehearsed {held}. {r.last_reason}"
 

@@ -78,16 +78,18 @@ def placebo(
             f"{f' ({why})' if why else ''}.",
             remedy="Give a longer history, or another clock.",
         )
-    began = used["began"].to_numpy(dtype="datetime64[us]").astype(np.int64)
-    took = np.concatenate([[0.0], used["minutes"].cumsum()])
+    history = _History(
+        used["began"].to_numpy(dtype="datetime64[us]").astype(np.int64),
+        np.concatenate([[0.0], used["minutes"].cumsum()]),
+    )
     span = (used["began"].iloc[0], used["began"].iloc[-1])
     rng = np.random.default_rng(seed)
-    longest = _MOST * float(began[-1] - began[0]) / 86_400e6
+    longest = _MOST * float(history.began[-1] - history.began[0]) / 86_400e6
     for widened in (1, 2, 4, 8):
         half = round(min(widened * window_days, longest) * 86_400e6)
-        first, last = int(began[0]) + half, int(began[-1]) - half
+        first, last = int(history.began[0]) + half, int(history.began[-1]) - half
         moments = np.sort(rng.integers(first, max(last, first) + 1, 20 * dates))
-        found = _changes(began, took, moments, half)
+        found = history.changes(moments, half)
         found = found[(found["n_before"] >= MIN_SIDE) & (found["n_after"] >= MIN_SIDE)]
         if len(found) >= dates:
             break
@@ -102,7 +104,15 @@ def placebo(
     cuts = float((found["change"] <= -CUT).mean())
     real, as_low, claim, smallest = None, np.nan, None, (np.nan, np.nan)
     if at is not None:
-        real, claim = _real(rows, used, at, clock, which, window_days, began, took, half, span)
+        real = history.changes(np.array([round(at.timestamp() * 1e6)]), half).iloc[0]
+        if min(real["n_before"], real["n_after"]) < 1:
+            raise InputError(
+                f"There is no {which.title.lower()} in the {window_days:g} days "
+                f"{'after' if real['n_before'] else 'before'} {at:%Y-%m-%d}; the history runs from {span[0]:%Y-%m-%d} to "
+                f"{span[1]:%Y-%m-%d}.",
+                remedy="Choose a date inside it.",
+            )
+        claim = _claim(rows, at, clock, pd.Timedelta(days=window_days))
         as_low = float((found["change"] <= real["change"] + 1e-12).mean())
         smallest = (claim.mde.low, claim.mde.high)
     if np.isnan(smallest[0]):
@@ -111,52 +121,39 @@ def placebo(
     return Placebo(found, real, cuts, as_low, smallest, claim, which, window_days, span, text)
 
 
-def _changes(began: np.ndarray, took: np.ndarray, moments: np.ndarray, half: int) -> pd.DataFrame:
-    """Means either side of every moment, by running totals. Times are microseconds since 1970."""
-    low, middle, high = (np.searchsorted(began, edge) for edge in (moments - half, moments, moments + half))
-    before, after = middle - low, high - middle
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean0, mean1 = (took[middle] - took[low]) / before, (took[high] - took[middle]) / after
-        change = mean1 / mean0 - 1
-    return pd.DataFrame(
-        {
-            "at": pd.to_datetime(moments, unit="us", utc=True).as_unit("us"),
-            "n_before": before,
-            "n_after": after,
-            "mean_before_min": mean0,
-            "mean_after_min": mean1,
-            "change": change,
-        }
-    )
+@dataclass(frozen=True)
+class _History:
+    """`began`: microseconds since 1970, ascending. `took`: running totals of the minutes, from 0: one more than `began`."""
 
+    began: np.ndarray
+    took: np.ndarray
 
-def _real(
-    rows: pd.DataFrame,
-    used: pd.DataFrame,
-    at: pd.Timestamp,
-    clock: str,
-    which: Clock,
-    window_days: float,
-    began: np.ndarray,
-    took: np.ndarray,
-    half: int,
-    span: tuple[pd.Timestamp, pd.Timestamp],
-) -> tuple[pd.Series, Claim]:
-    moment = np.array([round(at.timestamp() * 1e6)])
-    real = _changes(began, took, moment, half).iloc[0]
-    if min(real["n_before"], real["n_after"]) < 1:
-        raise InputError(
-            f"There is no {which.title.lower()} in the {window_days:g} days {'before' if not real['n_before'] else 'after'} "
-            f"{at:%Y-%m-%d}; the history runs from {span[0]:%Y-%m-%d} to {span[1]:%Y-%m-%d}.",
-            remedy="Choose a date inside it.",
+    def changes(self, moments: np.ndarray, half: int) -> pd.DataFrame:
+        """Means of the `half` microseconds before and after each of `moments`."""
+        low, middle, high = (
+            np.searchsorted(self.began, edge) for edge in (moments - half, moments, moments + half)
         )
-    window = pd.Timedelta(days=window_days)
-    near = rows[(rows["began"] >= at - window) & (rows["began"] < at + window)].drop(
-        columns=["minutes", "began"]
-    )
-    before, after, _ = claims.split(near, at)
-    # The claim is made of the clock as recorded: what the naive figure shows is as recorded too.
-    return real, claims.compare(before, after, clock, by=())
+        before, after, took = middle - low, high - middle, self.took
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean0, mean1 = (took[middle] - took[low]) / before, (took[high] - took[middle]) / after
+            change = mean1 / mean0 - 1
+        return pd.DataFrame(
+            {
+                "at": pd.to_datetime(moments, unit="us", utc=True).as_unit("us"),
+                "n_before": before,
+                "n_after": after,
+                "mean_before_min": mean0,
+                "mean_after_min": mean1,
+                "change": change,
+            }
+        )
+
+
+def _claim(rows: pd.DataFrame, at: pd.Timestamp, clock: str, window: pd.Timedelta) -> Claim:
+    """Of the `window` either side of `at`, and of the clock as recorded: what the plain figure shows is as recorded too."""
+    near = rows[(rows["began"] >= at - window) & (rows["began"] < at + window)]
+    before, after, _ = claims.split(near.drop(columns=["minutes", "began"]), at)
+    return claims.compare(before, after, clock, by=())
 
 
 def _typical(used: pd.DataFrame, found: pd.DataFrame) -> tuple[float, float]:

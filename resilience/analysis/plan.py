@@ -321,8 +321,9 @@ def _why(row: Any) -> str:
     """Why a candidate was taken."""
     r = row
     if r.kind == EDGE:
+        seen = r.state_why.replace(". Verify by experiment.", "")
         return (
-            f"{r.follower} seems to depend on {r.service} though nobody declared it ({r.state_why}); nobody has tested it. "
+            f"{r.follower} seems to depend on {r.service} though nobody declared it ({seen}); nobody has tested it. "
             f"Chosen again in {r.stability:.0%} of {DRAWS} draws with other rates, labels and weights."
         )
     tested = (

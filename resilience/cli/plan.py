@@ -32,7 +32,7 @@ _LEDGER = [
     "after_verdict", "open_actions", "edges", "note", "incidents", "state_why",
 ]  # fmt: skip
 _UNITS = {"n": "incidents", "rate": "expected a year", "loss": "loss, weighted min a year"}
-_MOST_ROWS = 40
+_MOST_ROWS, _MOST_MOVES = 40, 12
 _CHOSEN = [
     "failure_class", "service", "follower", "fault", "environment", "score", "loss", "hold_mean", "teach", "stability",
     "rank", "rpn", "fmea_rank", "blast", "starts_at", "ends_at", "window", "backlog", "drain_min", "reason",
@@ -89,11 +89,26 @@ def ledger(state: str | None, everything: bool, page: bool, as_of: str, root: st
     elsewhere = shown["environment"] != PRODUCTION
     shown["service"] = shown["service"].mask(elsewhere, shown["service"] + " (" + shown["environment"] + ")")
     show(shown[["failure_class", "service", "state", *_UNITS.values(), "last_held"]], form, book.text)
+    said, moved = evidence.last_gameday(found, book)
+    click.echo("\n".join(_moves(said, moved)))
     if len(rows) > _MOST_ROWS:
         click.echo(
             f"{len(rows) - _MOST_ROWS} more cells that failed or were rehearsed, and what each is based on: "
             "`resilience ledger --format csv`, or `resilience ledger --html` to look at."
         )
+
+
+def _moves(said: str, moved: pd.DataFrame) -> list[str]:
+    """What a GameDay moved, for a person: cell, state before and after, and why."""
+    if not said:
+        return []
+    lines = [f"{said}{':' if len(moved) else '.'}"]
+    for row in moved.head(_MOST_MOVES).itertuples():
+        was = row.was if isinstance(row.was, str) else "not in the ledger"
+        lines.append(
+            f"  {safe(row.failure_class)} at {safe(row.service)}: {was} → {row.state}. {safe(row.state_why)}"
+        )
+    return [*lines, *([f"  and {len(moved) - _MOST_MOVES} more"] if len(moved) > _MOST_MOVES else []), ""]
 
 
 def write_page(
@@ -164,10 +179,14 @@ def plan(
     import pandas as pd
 
     from .. import evidence, planning
+    from ..analysis.plan import Rules
 
     if reveal and not as_of:
         raise click.UsageError("--reveal needs --as-of: the moment until which everything is known.")
     after = _span(reveal) if reveal else None
+    Rules(slots=slots, minutes=minutes)  # what cannot be asked is refused before anything is read
+    if date:
+        planning.day(date, pd.Timestamp(0, tz="UTC"))
     store, workspace = store_at(root).pinned(), workspace_here()
     with progress("Plan", after_s=PATIENCE_S) as say:
         found = evidence.read(
@@ -322,10 +341,11 @@ def _export(
     from .. import planning
     from ..analysis import faults
     from ..report import experiments
+    from ..report.experiment_tools import watched
 
     limits = {
-        service: planning.steady_state(store, found, service, at, workspace.zone)
-        for service, at in begins.items()
+        watched(row): planning.steady_state(store, found, watched(row), begins[row.service], workspace.zone)
+        for row in chosen.chosen.itertuples()
     }
     callers = found.graph.groupby("callee")["caller"].agg(sorted).to_dict() if len(found.graph) else {}
     made = experiments.export(

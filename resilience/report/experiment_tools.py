@@ -55,6 +55,11 @@ class About:
         return "While the fault lasts: " + ", ".join(said)
 
 
+def watched(row: Any) -> str:
+    """Whose steady state an experiment is about: the target's, or of a dependency to be found out the follower's."""
+    return str(row.follower if row.kind == EDGE else row.service)
+
+
 def chaostoolkit(about: About, minutes: float) -> dict[str, Any]:
     """A Chaos Toolkit experiment (its format 1.0): probes call `resilience probe`, which exits 0 inside the limits,
 
@@ -226,11 +231,14 @@ def fis(about: About, minutes: float) -> dict[str, Any] | None:
 
 
 def aborts(about: About) -> list[str]:
-    found = [
-        f"{row.probe} is twice as far from usual as its limit for five minutes"
-        for row in about.limits.itertuples()
-    ]
-    return [*found, "A real incident is declared anywhere", "Customer service reports orders that fail"]
+    """When to stop: a probe twice as far from what is usual as its limit is, or anything real."""
+    found = []
+    for row in about.limits.itertuples():
+        limit, where = (row.high, "above") if pd.notna(row.high) else (row.low, "below")
+        worst = max(2 * limit - row.usual, 0.0)
+        unit = f" {row.unit}" if pd.notna(row.unit) else ""
+        found.append(f"{row.probe} is {where} {worst:.4g}{unit} for five minutes")
+    return [*found, "a real incident is declared anywhere", "customer service reports orders that fail"]
 
 
 def _slug(text: str) -> str:

@@ -34,6 +34,7 @@ from .experiment_tools import (
     fis,
     steps,
     usual_rollback,
+    watched,
 )
 
 WORKSHOPS = (
@@ -68,23 +69,27 @@ def export(
     backlog_unit: str = "requests",
     simulated: bool = False,
 ) -> Export:
-    """All files of a GameDay. `limits`: service -> `tolerances.limits`; `date` is its local day; `begins`: service -> when
-    its experiment begins (`programme.starts`); `callers`: service -> who calls it; `backlog`: service -> what is expected
-    to pile up."""
-    known = [
-        About(
-            row, faults[row.fault], limits.get(row.service), (callers or {}).get(row.service, ()),
-            (backlog or {}).get(row.service),
-        )
-        for row in plan.chosen.itertuples()
-    ]  # fmt: skip
-    starts = [begins[service].to_pydatetime() for service in plan.chosen["service"]]
+    """All files of a GameDay, its experiments numbered as they follow one another. `limits`: service ->
+    `tolerances.limits`, of the follower where a dependency is to be found out; `date` is its local day; `begins`: service ->
+    when its experiment begins (`programme.starts`); `callers`: service -> who calls it; `backlog`: service -> what is
+    expected to pile up."""
+    known = sorted(
+        (
+            About(
+                row, faults[row.fault], limits.get(watched(row)), (callers or {}).get(row.service, ()),
+                (backlog or {}).get(row.service),
+            )
+            for row in plan.chosen.itertuples()
+        ),
+        key=lambda about: begins[about.target],
+    )  # fmt: skip
+    starts = [begins[about.target].to_pydatetime() for about in known]
     files: dict[str, str] = {
         "gameday.yml": _gameday(
             known, starts, gameday_id, title, date, zone, style, plan.rules.minutes, simulated, backlog_unit
         ),
-        "calendar.ics": _calendar(gameday_id, title, date, zone, starts, plan.rules.minutes),
-        "README.md": _readme(known, starts, title, date, zone, plan),
+        "calendar.ics": _calendar(gameday_id, title, date, zone, starts, plan),
+        "README.md": _readme(known, starts, gameday_id, title, date, zone, plan),
     }
     for number, (about, start) in enumerate(zip(known, starts, strict=True), 1):
         base = f"{number}-{about.key}"
@@ -153,7 +158,7 @@ def _gameday(
         if not one["steady_state"]["probes"]:
             one["steady_state"].pop("probes")
         if about.backlog:
-            one["backlog"] = {"expected": float(round(about.backlog.peak)), "unit": backlog_unit}
+            one["backlog"] = {"expected": float(f"{about.backlog.peak:.3g}"), "unit": backlog_unit}
         experiments.append(one)
     day: dict[str, Any] = {
         "title": title,
@@ -195,6 +200,7 @@ def _briefing(about: About, number: int, start: datetime, zone: str, style: str,
     """What the heroes get: Slack's mrkdwn, ready to paste."""
     production = about.row.environment == "production"
     lines = [
+        *(["(Unannounced: post this when it begins, not before.)", ""] if style == "uninformed" else []),
         f"*Experiment {number}* · {start:%A %d %B, %H:%M} ({zone})",
         "",
         f"*Symptom:* {about.symptom}",
@@ -249,7 +255,7 @@ def _sheet(about: About, number: int, start: datetime, zone: str, minutes: float
         f"- **Abort when:** {'; '.join(aborts(about))}",
         f"- **Warned:** customer service ____, on-call of {', '.join([about.target, *about.callers[:3]])} ____",
         "",
-        "## To run",
+        "## To run, in this folder",
         "",
         "```",
         "chaos validate experiment.json",
@@ -259,6 +265,16 @@ def _sheet(about: About, number: int, start: datetime, zone: str, minutes: float
     ]  # fmt: skip
     if variables:
         lines += ["", "Set before: " + ", ".join(f"`{name.upper()}`" for name in variables) + "."]
+    if '"kubectl"' in method:
+        lines += [
+            "",
+            "`kubectl` acts on its current context: look at `kubectl config current-context` first.",
+        ]
+    if about.fault.fis:
+        lines += [
+            "",
+            "`fis-template.json` does the same by AWS FIS; what stands in angle brackets is yours to replace.",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -269,15 +285,23 @@ def _said(about: About, how: Mapping[str, Any]) -> str:
     return f"`{shlex.join(step['arguments'])}`"
 
 
+def _workshops(date: pd.Timestamp, zone: str) -> list[tuple[datetime, str, str]]:
+    """The villains' workshops, fortnightly back from the local day `date`: when, what for, and a key."""
+    day = datetime(date.year, date.month, date.day, 14, tzinfo=ZoneInfo(zone))
+    return [(day - pd.Timedelta(weeks=weeks), what, f"w{weeks}") for weeks, what in WORKSHOPS]
+
+
 def _calendar(
-    gameday_id: str, title: str, date: pd.Timestamp, zone: str, starts: Sequence[datetime], minutes: float
+    gameday_id: str, title: str, date: pd.Timestamp, zone: str, starts: Sequence[datetime], plan: Plan
 ) -> str:
-    """iCalendar (RFC 5545): fortnightly villains' workshops back from the day, and the experiments."""
-    local = ZoneInfo(zone)
-    day = datetime(date.year, date.month, date.day, 14, tzinfo=local)
-    events = [(day - pd.Timedelta(weeks=w), 90.0, f"Villains: {what}", f"w{w}") for w, what in WORKSHOPS]
+    """iCalendar (RFC 5545): the villains' workshops that lie ahead of the plan, and the experiments."""
+    minutes = plan.rules.minutes
+    events = [
+        (at, 90.0, f"Villains: {what}", key) for at, what, key in _workshops(date, zone) if at > plan.as_of
+    ]
     events += [(start, minutes, f"{title}: experiment {n}", f"e{n}") for n, start in enumerate(starts, 1)]
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//resilience//plan//EN"]
+    day = datetime(date.year, date.month, date.day, 14, tzinfo=ZoneInfo(zone))
     stamp = pd.Timestamp(day).tz_convert("UTC").strftime("%Y%m%dT%H%M%SZ")
     for start, length, what, name in events:
         begin = pd.Timestamp(start).tz_convert("UTC")
@@ -305,26 +329,41 @@ def _folded(line: str) -> list[str]:
 
 
 def _readme(
-    known: Sequence[About], starts: Sequence[datetime], title: str, date: pd.Timestamp, zone: str, plan: Plan
-) -> str:
+    known: Sequence[About], starts: Sequence[datetime], gameday_id: str, title: str, date: pd.Timestamp, zone: str,
+    plan: Plan,
+) -> str:  # fmt: skip
+    """What it is, and the one table that whoever must say yes looks at."""
     lines = [
         f"# {title}",
         "",
         plan.text,
         "",
-        f"{date:%A %d %B %Y}, {zone}. Nothing in this folder was run.",
+        f"{date:%A %d %B %Y}, {zone}, {plan.rules.minutes:g} minutes each. Nothing in this folder was run.",
         "",
+        "| | begins | what | where | could reach | piles up at most | yes, by |",
+        "|---|---|---|---|---|---|---|",
     ]
     for number, (about, start) in enumerate(zip(known, starts, strict=True), 1):
-        lines.append(
-            f"{number}. **{start:%A %d %B, %H:%M}** {about.fault.title} at {about.target} ({about.row.environment}): "
-            f"`{number}-{about.key}/`"
-        )
+        piled = f"{float(f'{about.backlog.peak:.3g}'):,.0f}" if about.backlog else "not known"
+        cells = [
+            f"[{number}]({number}-{about.key}/villain-sheet.md)", f"{start:%a %d %b, %H:%M}",
+            f"{about.fault.title} at {about.target}", str(about.row.environment), called_by(int(about.row.blast)),
+            piled, "____",
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     lines += [
         "",
-        (
-            "Complete `gameday.yml` on the day, copy it, alone, to `data/gamedays/<id>/` and run `resilience "
-            "ingest`; `resilience ledger` then shows what moved."
-        ),
+        "How each ends, and when it is stopped early, stands in its villain's sheet. No experiment without a yes, a tested "
+        "rollback and an abort owner.",
+    ]
+    if late := [f"{what} ({at:%d %B})" for at, what, _ in _workshops(date, zone) if at <= plan.as_of]:
+        lines += [
+            "",
+            f"Too late for its own workshop, so it belongs into the first one left: {'; '.join(late)}.",
+        ]
+    lines += [
+        "",
+        f"Complete `gameday.yml` on the day, copy it, alone, to `data/gamedays/{gameday_id}/` and run `resilience ingest`; "
+        "`resilience ledger` then shows what moved.",
     ]
     return "\n".join(lines) + "\n"

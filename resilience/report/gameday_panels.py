@@ -70,6 +70,21 @@ def _verdict(verdict: str, words: str) -> str:
 
 def overview(result: GameDayResult) -> Panel | Panels:
     """Every experiment in a line, with what was injected, where and what came of it; above it, when and on what."""
+    listed, about = _listed(result), _about(result)
+    legend = (
+        '<p class="meta">Held: normal service stayed within its limits. Deviated: it left them. Inconclusive: the data '
+        "cannot say.</p>"
+    )
+    if not result.table["fault_started_at"].notna().any():
+        return Panel("", body=finding(result.text) + listed + legend + about)
+    many = len(result.table) > CARDS
+    drawn = figures.programme(result.table, str(result.gameday["zone"]), by="targets" if many else "title")
+    index = [Panel("", body=_index(result))] if many else []
+    return Panels([Panel(result.text, drawn, listed), Panel("", body=legend + about), *index])
+
+
+def _about(result: GameDayResult) -> str:
+    """When, where and who; that nobody wrote down who came is said."""
     day = result.gameday
     came = {"from Tech": day["attendance_tech"], "from outside Tech": day["attendance_other"]}
     there = {words: int(number) for words, number in came.items() if known(number)}
@@ -82,7 +97,7 @@ def overview(result: GameDayResult) -> Panel | Panels:
     named = [
         f"{row.role}: {row.names}" for row in result.tables["gameday_roles"].itertuples() if known(row.names)
     ]
-    about = facts(
+    return facts(
         [
             ("When", f"{day['held_on']:%A %-d %B %Y}"),
             (
@@ -98,6 +113,10 @@ def overview(result: GameDayResult) -> Panel | Panels:
             ("Names", "; ".join(named) or None),
         ]
     )
+
+
+def _listed(result: GameDayResult) -> str:
+    """A row per experiment, with its verdict before, during and after the fault."""
     rows = "".join(
         f'<tr><td class="num">{row.position}</td><td><a href="#{escape(row.anchor)}">{escape(row.title)}</a></td>'
         f"<td>{escape(row.targets)}</td><td>{escape(row.environment)}</td><td>{_verdict(row.verdict, row.verdict)}</td>"
@@ -111,20 +130,10 @@ def overview(result: GameDayResult) -> Panel | Panels:
         f'<th scope="col">{name}</th>'
         for name in ("#", "Experiment", "Targets", "Where", "Verdict", "Before", "During", "After", "Heroes")
     )
-    listed = (
+    return (
         '<div class="scroll" tabindex="0" role="region" aria-label="Experiments"><table><thead><tr>'
         f"{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
-    legend = (
-        '<p class="meta">Held: normal service stayed within its limits. Deviated: it left them. Inconclusive: the data '
-        "cannot say.</p>"
-    )
-    if not result.table["fault_started_at"].notna().any():
-        return Panel("", body=finding(result.text) + listed + legend + about)
-    many = len(result.table) > CARDS
-    drawn = figures.programme(result.table, str(day["zone"]), by="targets" if many else "title")
-    index = [Panel("", body=_index(result))] if many else []
-    return Panels([Panel(result.text, drawn, listed), Panel("", body=legend + about), *index])
 
 
 def _index(result: GameDayResult) -> str:

@@ -34,6 +34,10 @@ _KEYS: tuple[tuple[frozenset[str], str, str], ...] = (
     (frozenset({"spans"}), "traces", "Put traces, as Jaeger saves them, into a folder graph (docs/service-graph.md)."),
     (frozenset({"alertname"}), "an alert", "Export incidents instead (docs/sources.md)."),
 )  # fmt: skip
+_AS_REPORT = (
+    "Ask it directly as CSV: `resilience placebo FILE`; to keep its incidents, write them as reports with their moments "
+    "(docs/incident-reports.md)."
+)
 _OTHER = (
     "Read are exports of trackers (docs/sources.md; `--as KIND` forces one) and replies of Datadog's timeseries API "
     "(docs/series-files.md)."
@@ -57,6 +61,12 @@ def _known(data: Any) -> tuple[str, str]:
         return "a Slack export", _DRAFT
     if isinstance(first, Mapping) and "series" in first:
         return "a list of replies", "Save each reply as a file of its own, as it came."
+    inner = under(data, "data")
+    record = next((one for one in (inner, under(data, "result")) if isinstance(one, list) and one), [None])[0]
+    if isinstance(record, Mapping) and {"tinyId", "message"} <= set(record):
+        return "a reply of Opsgenie", _AS_REPORT
+    if isinstance(record, Mapping) and {"sys_id", "number"} <= set(record):
+        return "a reply of ServiceNow", _AS_REPORT
     if isinstance(data, list):
         return f"a list of {len(data)} {_named(first)}", _OTHER
     if not isinstance(data, Mapping):

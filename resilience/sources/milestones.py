@@ -36,7 +36,14 @@ FIREHYDRANT_CLOCKS: dict[str, str | None] = {
     "mitigated": "milestone mitigated",
     "resolved": "milestone resolved",
 }
-_MODES = {"real": "real", "retrospective": "real", "test": "test", "tutorial": "test"}
+_MODES = {
+    "standard": "real",
+    "real": "real",
+    "stream": "real",
+    "retrospective": "real",
+    "test": "test",
+    "tutorial": "test",
+}
 
 
 def incident_io(records: list[Any], uri: str) -> Collector:

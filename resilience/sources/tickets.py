@@ -1,8 +1,9 @@
-"""GitHub issues (JSON) and Jira (CSV): tickets, which know when they were opened and closed, and little else."""
+"""GitHub issues (JSON) and Jira (CSV, JSON): tickets, which know when they were opened and closed, and little else."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,48 @@ def jira(path: Path, uri: str) -> Collector:
         out.add(key, row, names=[key], modified=record.get("Updated"))
     out.finish("Jira")
     return out
+
+
+def jira_json(records: list[Any], uri: str) -> Collector:
+    """Issues as Jira's REST API writes them, whose times have their zone."""
+    out = Collector("jira", uri, {**JIRA_CLOCKS, "declared": "created", "resolved": "resolutiondate"})
+    for place, record in enumerate(records):
+        key = out.identity(under(record, "key"), place)
+        if key is None:
+            continue
+        subject = f"jira:{key}"
+        fields = under(record, "fields") or {}
+        labels = _from_labels(_labels(out, fields.get("labels"), subject))
+        title = out.line(fields.get("summary"), "summary", subject)
+        said = fields.get("description")
+        body = out.text(
+            "\n".join(_texts_in(said)) if isinstance(said, dict) else said, "description", subject
+        )
+        row = {
+            **labels,
+            "title": title,
+            "severity": labels["severity"] or out.line(named(fields.get("priority")), "priority", subject),
+            "services": out.items(fields.get("components"), "components", subject) or labels["services"],
+            "declared_at": out.moment(fields.get("created"), "created", subject),
+            "resolved_at": out.moment(fields.get("resolutiondate"), "resolutiondate", subject),
+            "text": "\n\n".join(part for part in (title, body) if part),
+        }
+        out.add(key, row, names=[key], modified=fields.get("updated"))
+    out.finish("Jira")
+    return out
+
+
+def _texts_in(document: Any) -> Iterator[str]:
+    """Texts of a description in Atlassian's document format, in their order."""
+    nodes = [document]
+    for _ in range(10_000):
+        if not nodes:
+            return
+        node = nodes.pop()
+        if isinstance(node, dict):
+            if isinstance(node.get("text"), str):
+                yield node["text"]
+            nodes += reversed(node["content"]) if isinstance(node.get("content"), list) else []
 
 
 def _table(path: Path, uri: str) -> pd.DataFrame:

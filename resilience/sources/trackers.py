@@ -55,6 +55,7 @@ _LISTS = (
     ("incidents",),
     ("log_entries",),
     ("items",),
+    ("issues",),
     ("data",),
 )
 """Where replies hold their list of records."""
@@ -111,6 +112,8 @@ def kind_of(data: Any) -> str | None:
         return "statuspage"
     if "incident_number" in keys or {"incidents", "more"} <= top:
         return "pagerduty"
+    if any(isinstance(one.get("key"), str) and "summary" in (under(one, "fields") or ()) for one in records):
+        return "jira"
     if {"number", "title"} <= keys and keys & {"closed_at", "closedAt"}:
         return "github"
     return None
@@ -124,10 +127,10 @@ def read(path: Path, uri: str, kind: str | None = None) -> Tracked:
     if kind is None:
         kind = recognise(path)
     _refuse_large(path, uri)
-    if kind == "jira":
+    if kind == "jira" and path.read_bytes().removeprefix(b"\xef\xbb\xbf").lstrip()[:1] not in (b"{", b"["):
         return frames(tickets.jira(path, uri))
     data = _json(path, uri)
-    if kind not in _READERS:
+    if kind not in KINDS:
         raise InputError(
             "This is no export of a tracker that is known.",
             where=uri,
@@ -143,7 +146,7 @@ def read(path: Path, uri: str, kind: str | None = None) -> Tracked:
     if kind == "pagerduty-analytics":
         found = pagerduty.analytics(records, uri, under(_pages(data)[0], "time_zone"))
     else:
-        found = _READERS[kind](records, uri)
+        found = _READERS.get(kind or "", tickets.jira_json)(records, uri)
     last = _pages(data)[-1]
     if under(last, "more") is True or (under(last, "meta", "pagination", "next_offset") and len(records)):
         found.tell(
