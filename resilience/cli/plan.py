@@ -179,10 +179,14 @@ def plan(
     import pandas as pd
 
     from .. import evidence, planning
+    from ..analysis.plan import Rules
 
     if reveal and not as_of:
         raise click.UsageError("--reveal needs --as-of: the moment until which everything is known.")
     after = _span(reveal) if reveal else None
+    Rules(slots=slots, minutes=minutes)  # what cannot be asked is refused before anything is read
+    if date:
+        planning.day(date, pd.Timestamp(0, tz="UTC"))
     store, workspace = store_at(root).pinned(), workspace_here()
     with progress("Plan", after_s=PATIENCE_S) as say:
         found = evidence.read(
