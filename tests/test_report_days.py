@@ -229,3 +229,11 @@ def test_winter_time_in_summer_is_told(tmp_path: Path, day: str, zone: str, told
 def test_a_timeline_of_which_no_line_is_understood_is_told(tmp_path: Path, lines: str) -> None:
     read = read_one(tmp_path, f"# T\n\n## Timeline (UTC)\n\n{lines}\n")
     assert (read.problems["message"].str.contains("none begins with a time")).sum() == 1
+
+
+def test_clocks_that_fall_while_days_rise_are_not_newest_first(tmp_path: Path) -> None:
+    lines = "- 10:17 x\n- 2021-09-14 07:39 x\n- Wed 00:49 x\n- Sun 00:10 x\n"
+    read = read_one(tmp_path, f"# T\n\n{DAY}{lines}").timeline["at"]
+    assert [f"{at:%d %H:%M}" for at in read] == ["13 10:17", "14 07:39", "15 00:49", "19 00:10"]
+    back = read_one(tmp_path, f"# T\n\n{DAY}- Tue 10:00 x\n- Mon 09:00 x\n", "INC-8 - B.md").timeline["at"]
+    assert back.isna().to_list() == [False, True]  # six days on, or the day before?

@@ -269,6 +269,11 @@ def beginnings(texts: list[str], zone: tzinfo | None) -> list[time]:
     return [c for text in texts if (c := report_clocks.read(text, within=zone).clock)]
 
 
-def falling(clocks: list[time]) -> bool:
-    """True where three or more clock times only ever fall: newest first."""
+def falling(texts: list[str], zone: tzinfo | None) -> bool:
+    """True where three or more clock times at the start of lines only ever fall, and no day rises: newest first."""
+    read = [report_clocks.read(text, within=zone) for text in texts]
+    days = [instant.day for instant in read if instant.day]
+    if days != sorted(days, reverse=True) or any(report_turns.before(text)[0] for text in texts):
+        return False
+    clocks = [instant.clock for instant in read if instant.clock]
     return len(clocks) >= 3 and clocks == sorted(clocks, reverse=True) and len(set(clocks)) >= 3

@@ -181,7 +181,7 @@ class _Walk:
                 if name is None or (name.search(section.name) and (not outer or section.level <= outer)):
                     outer, zone = section.level, self.zone
                     clocks = beginnings(list(_lines_of(sections, i)), self.zone)
-                    days = self.days(clocks, falls=falling(beginnings(_beginnings(section), self.zone)))
+                    days = self.days(clocks, falls=falling(_beginnings(section), self.zone))
                 zone = _one(report_clocks.zones_in(section.title)) or zone
                 placed = days.place(section.title, zone)
                 if placed.instant.clock and section.level > outer:
@@ -197,8 +197,8 @@ class _Walk:
                     if inside:
                         _add(events, part, zone, days, name is not None)
                 elif name and (is_timeline(part) or (inside and _time_column(part) is not None)):
-                    clocks = beginnings([plain(r.cells[0]) for r in part.rows if r.cells], self.zone)
-                    falls = falling(clocks)
+                    firsts = [plain(row.cells[0]) for row in part.rows if row.cells]
+                    clocks, falls = beginnings(firsts, self.zone), falling(firsts, self.zone)
                     alone = self.days(clocks, falls=falls)
                     events += _of_table(
                         part, zone if inside else self.zone, days if inside and not falls else alone

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from . import report_clocks
 from .report_words import WEEKDAYS, any_of
 
+_MOST = 4  # days from one line to the next that a weekday can tell
 _COUNTS = {"one": 1, "two": 2, "three": 3, "a": 1}
 _TURN = (
     rf"(?P<weekday>{any_of(WEEKDAYS)})\b\.?"
@@ -83,7 +84,7 @@ def resolve(
     """The day that `turn` means after `day`, None where that is not certain.
 
     `first` is the report's own day, `begun` whether a line of the timeline stands above, `falls` whether it runs
-    backwards. Before the first line a weekday may only be that of `day` or of its neighbours.
+    backwards. A weekday lies at most four days on; before the first line it may only be that of `day` or of its neighbours.
     """
     if turn.number is not None:
         return first and first + timedelta(days=turn.number - 1)
@@ -96,6 +97,8 @@ def resolve(
     ahead = ((turn.weekday or 0) - day.weekday()) % 7
     if falls and ahead:
         return day - timedelta(days=7 - ahead)
+    if begun and ahead > _MOST:
+        return None  # as likely the day before, of a timeline that runs backwards
     if not begun and ahead > 1:
         return day - timedelta(days=1) if ahead == 6 else None
     return day + timedelta(days=ahead)
