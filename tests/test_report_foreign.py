@@ -134,7 +134,7 @@ WAYS = (
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 600_000), st.integers(1, 8000), st.sampled_from(WAYS))
 def test_a_span_is_as_meant_or_not_known(tmp_path: Path, begin: int, lasts: int, way: str) -> None:
     began = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(minutes=begin)
@@ -283,3 +283,20 @@ def test_hostile_markup_is_quick(text: str) -> None:
     begin = time.perf_counter()
     without_markup("<p></p>" * 5 + text * 100_000)
     assert time.perf_counter() - begin < 5
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("Impact started at", "Resolved at"),
+        ("Incident Start Date/Time", "Incident End Date/Time"),
+        ("Downtime start", "Downtime end time"),
+        ("Start date and time", "Resolution timestamp"),
+    ],
+)
+def test_keys_of_other_templates(tmp_path: Path, start: str, end: str) -> None:
+    fields = f"- **{start}:** 12-May-2023, 08:41 (UTC)\n- **{end}:** 12 May 2023, 09:53 (UTC)\n"
+    fields += "- Fixed at: 2023-05-12 09:40 UTC\n"
+    read = read_one(tmp_path, f"# T\n\n{fields}- Detected by: Pingdom\n")
+    assert moments(read) == {"started": "05-12 08:41", "mitigated": "05-12 09:40", "resolved": "05-12 09:53"}
+    assert read.incidents["detected_by"].iloc[0] == "monitor"

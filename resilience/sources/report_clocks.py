@@ -28,13 +28,14 @@ _ZONE = re.compile(
     r"|(?P<name>[A-Z][A-Za-z_]{1,20}/[A-Z][A-Za-z_/+-]{1,40})|(?P<short>[A-Z]{1,4}|utc|gmt))(?![\w])"
 )
 _ZONE_WITHIN = re.compile(rf"(?<![\w+/-])(?:{_ZONE.pattern})")
-_MONTH = rf"(?:{any_of(MONTHS)})\b\.?"
-_WEEKDAY = rf"(?:(?:{any_of(WEEKDAYS)})\b\.?,?\s{{1,3}})?"
+# no word begins within another: looked at first, so that long words are passed quickly
+_MONTH = rf"(?<![^\W\d_])(?:{any_of(MONTHS)})\b\.?"
+_WEEKDAY = rf"(?:(?<![^\W\d_])(?:{any_of(WEEKDAYS)})\b\.?,?\s{{1,3}})?"
 _ORDINAL = r"(?:st|nd|rd|th|er)?\.?"
 _DATE = re.compile(
     rf"{_WEEKDAY}(?:"
     r"(?P<iso>\d{4}[-/]\d{1,2}[-/]\d{1,2})(?!\d)|(?P<num>\d{1,2}[./-]\d{1,2}[./-]\d{4})(?!\d)"
-    rf"|(?P<day>\d{{1,2}}){_ORDINAL}\s{{1,3}}(?:(?:of|de)\s{{1,3}})?(?P<month>{_MONTH}),?\s{{1,3}}(?:de\s)?"
+    rf"|(?P<day>\d{{1,2}}){_ORDINAL}[\s-]{{1,3}}(?:(?:of|de)\s{{1,3}})?(?P<month>{_MONTH}),?[\s-]{{1,3}}(?:de\s)?"
     rf"(?P<year>\d{{4}})(?!\d)|(?P<month2>{_MONTH})\s{{1,3}}(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?,?\s{{1,3}}"
     r"(?P<year2>\d{4})(?!\d))",
     re.IGNORECASE,

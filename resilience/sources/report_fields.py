@@ -20,19 +20,22 @@ _KEYS = {
     "started_at": "start, started, started at, started on, start time, start date, start date and time, incident start, "
     "incident started, incident start time, began, begin, beginning, begin time, impact start, impact started, "
     "impact start time, impact began, outage start, outage started, outage start time, time of start, fault started, "
-    "start time of incident, incident began, issue started, occurred at, time of occurrence, time started",
+    "start time of incident, incident began, issue started, downtime start, downtime began, "
+    "occurred at, time of occurrence, time started",
     "detected_at": "detected, detected at, detected on, detection, detection time, time detected, time of detection, "
     "noticed, noticed at, discovered, discovered at, discovery time, incident detected, incident detection, detect time, "
     "alerted, alerted at, alert time, first alert, first detected, reported at, time of discovery",
     "declared_at": "declared, declared at, incident declared, declaration time, time declared, incident declared at",
     "acknowledged_at": "acknowledged, acknowledged at, acknowledgement time, ack time, time acknowledged, "
     "acknowledgment time, response started",
-    "mitigated_at": "mitigated, mitigated at, mitigation, mitigation time, time mitigated, time of mitigation, "
+    "mitigated_at": "fixed, fixed at, mitigated, mitigated at, mitigation, "
+    "mitigation time, time mitigated, time of mitigation, "
     "incident mitigated, impact end, impact ended, impact end time, impact mitigated, repaired, repaired at, stabilized, "
     "stabilised",
     "resolved_at": "resolved, resolved at, resolved on, resolution, resolution time, time resolved, time of resolution, "
     "end, ended, ended at, end time, end date, end date and time, incident end, incident ended, incident end time, "
     "incident resolved, incident resolution, issue resolved, outage end, outage ended, outage end time, finish, finished, "
+    "downtime end, downtime ended, "
     "recovered, recovered at, recovery, recovery time, full recovery, restored, restored at, service restored",
     "closed_at": "closed, closed at, closed on, incident closed, time closed",
     "stated_detect_min": "time to detect, time to detection, time to discovery, ttd, mttd, detection duration",
@@ -66,6 +69,9 @@ _FIELD = {key: field for names in (KEYS, _KEYS) for field, keys in names.items()
 _FRONT_FIELD = _FIELD | {key: field for field, keys in _FRONT_KEYS.items() for key in keys.split(", ")}
 _LONGEST = 70
 _BRACKETS = re.compile(r"[(\[]([^()\[\]]{0,40})[)\]]")
+_CLOSING = re.compile(
+    r"\s(?:at|on|date ?/ ?time|date and time|datetime|timestamp|date|time)(?:\s(?:at|on))?$"
+)
 _UNITS = {
     "weeks": "w",
     "days": "d",
@@ -179,8 +185,8 @@ def _fact(key: str, value: str, line: int) -> Fact | None:
     if len(key) > _LONGEST:
         return None
     name, bracketed = _normal(plain(key))
-    field = _FIELD.get(name)
-    if field is None:
+    field = _FIELD.get(name) or _FIELD.get(_CLOSING.sub("", name))
+    if field is None or (name not in _FIELD and not field.endswith("_at")):
         return None
     zones = report_clocks.zones_in(bracketed)
     unit = _UNITS.get(bracketed.strip().lower())

@@ -47,7 +47,8 @@ _BLANK_FORM = re.compile(
 )
 _CLASSES = {
     "monitor": re.compile(
-        r"\b(?:monitor(?:s|ing)?|alert(?:s|ing)?|alarms?|automat(?:ed|ic|ically)|synthetics?)\b"
+        r"\b(?:monitor(?:s|ing)?|alert(?:s|ing)?|alarms?|automat(?:ed|ic|ically)|synthetics?"
+        rf"|{report_parts.TOOLS})\b"
     ),
     "customer": re.compile(r"\b(?:customers?|clients?|buyers?|sellers?)\b"),
     "colleague": re.compile(r"\b(?:colleagues?|employees?|internal(?:ly)?|staff|engineers?|developers?)\b"),

@@ -30,9 +30,10 @@ _LONGEST = 2000
 _MOST = 200
 
 _SOME = r"(?:(?:our|the|an?|one of our|several|some|multiple|first|many) ){0,2}(?:[\w-]+ )?"
+TOOLS = "pagerduty|opsgenie|datadog|nagios|prometheus|grafana|cloudwatch|pingdom|zabbix|new ?relic|sentry"
 _TOOLS = (
     r"(?:monitor(?:s|ing)?(?: (?:system|tool|suite|alert)s?)?|alert(?:s|ing)?|alarms?|synthetic (?:check|test|probe)s?"
-    r"|health ?checks?|pagerduty|opsgenie|datadog|nagios|prometheus|grafana|cloudwatch)"
+    rf"|health ?checks?|{TOOLS})"
 )
 _PEOPLE = {
     "monitor": _SOME + _TOOLS,
