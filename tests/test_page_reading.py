@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING
 
@@ -68,12 +69,20 @@ def test_a_plan_tells_where_when_and_why_before_anything_else(plan: plans.Plan) 
     clocks = re.findall(r"<time>(\d\d:\d\d) to", shown)
     assert len(clocks) == 3
     assert clocks == sorted(clocks), "as the day runs, not as the score ranks"
-    assert shown.index("Wednesday 7 July 2021, one after the other, Europe/Berlin time") < shown.index("<h3>")
+    assert shown.index("Wednesday 7 July 2021, Europe/Berlin time") < shown.index("<h3>")
     for number in (1, 2, 3):
         card = shown.split(f'<li id="plan-{number}">')[1].split("<details>")[0]
         assert re.findall(r"<dt>(.*?)</dt>", card) == ["Fault", "When", "Why", "At stake", "How firm"]
         assert f'href="#plan-{number}"' in shown
         assert "95 % interval" in card
+
+
+def test_what_needs_no_window_stands_in_the_day_too(plan: plans.Plan) -> None:
+    chosen = plan.chosen.copy()
+    chosen.loc[0, ["starts_at", "ends_at"]] = pd.NaT
+    shown = plan_panels.cards_html(dataclasses.replace(plan, chosen=chosen), None, "Europe/Berlin")
+    assert shown.count("<time>") == 3
+    assert '<time>at any time</time><span><a href="#plan-1">' in shown
 
 
 def test_chosen_and_passed_over_stand_in_one_figure_by_worth(plan: plans.Plan) -> None:

@@ -52,18 +52,23 @@ def _numbered(plan: Plan) -> list[tuple[int, Any]]:
 
 
 def _day(plan: Plan, zone: str) -> str:
-    """When each experiment would run, first to last, each leading to its card."""
-    rows = sorted((r for r in _numbered(plan) if known(r[1].starts_at)), key=lambda r: r[1].starts_at)
-    if not rows:
+    """When each experiment would run, first to last, each leading to its card; those that need no window come after."""
+    timed = sorted((r for r in _numbered(plan) if known(r[1].starts_at)), key=lambda r: r[1].starts_at)
+    if not timed:
         return ""
-    days = [f"{row.starts_at.tz_convert(zone):%A %-d %B %Y}" for _, row in rows]
+    days = [f"{row.starts_at.tz_convert(zone):%A %-d %B %Y}" for _, row in timed]
+    one = days[0] == days[-1]
+    said = [
+        f"{'' if one else day + ', '}{_clock(row, zone)}" for day, (_, row) in zip(days, timed, strict=True)
+    ]
+    free = [r for r in _numbered(plan) if not known(r[1].starts_at)]
     items = "".join(
-        f"<li><time>{'' if days[0] == days[-1] else day + ', '}{_clock(row, zone)}</time><span>"
-        f'<a href="#plan-{number}">{escape(_asked(row))}</a>: {escape(_broken(row))}</span></li>'
-        for day, (number, row) in zip(days, rows, strict=True)
+        f'<li><time>{when}</time><span><a href="#plan-{number}">{escape(_asked(row))}</a>: {escape(_broken(row))}'
+        "</span></li>"
+        for when, (number, row) in zip([*said, *["at any time"] * len(free)], [*timed, *free], strict=True)
     )
-    when = f"{days[0]}, one after the other" if days[0] == days[-1] else "One after the other"
-    return f'<p class="meta">{when}, {escape(zone)} time:</p><ol class="lg-day">{items}</ol>'
+    where = f"{days[0]}, {zone} time" if one else f"{zone} time"
+    return f'<p class="meta">{escape(where)}:</p><ol class="lg-day">{items}</ol>'
 
 
 def _card(number: int, row: Any, queue: Backlog | None, zone: str) -> str:
@@ -171,7 +176,7 @@ def _asked(row: Any) -> str:
     """The cell, or the question whether there is a dependency."""
     if row.kind == EDGE:
         return f"Does {row.follower} depend on {row.service}?"
-    return f"{str(row.failure_class).replace('-', ' ').capitalize()} at {row.service}"
+    return f"{row.failure_class[:1].upper()}{row.failure_class[1:]} at {row.service}"
 
 
 def _other(row: Any) -> str:
