@@ -189,7 +189,7 @@ def told(draw: st.DrawFn) -> tuple[str, list[datetime]]:
     return f"# T\n\n**Date:** {start:%Y-%m-%d}\n\n## Timeline\n\n" + "\n".join(lines) + "\n", meant
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told())
 def test_every_time_is_as_meant_or_not_known(tmp_path: Path, report: tuple[str, list[datetime]]) -> None:
     text, meant = report

@@ -134,7 +134,7 @@ WAYS = (
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 600_000), st.integers(1, 8000), st.sampled_from(WAYS))
 def test_a_span_is_as_meant_or_not_known(tmp_path: Path, begin: int, lasts: int, way: str) -> None:
     began = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(minutes=begin)
