@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +74,23 @@ def test_costly_cells_that_nobody_rehearsed_lead_the_ledger(
     planted = {(c["failure_class"], c["service"]) for c in truth(demo)["planted"]["costly_unrehearsed"]}
     assert len(planted) == 6
     assert planted <= first, planted - first
+
+
+def test_pages_and_command_choose_the_same(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the same store, undeclared dependencies among the candidates everywhere."""
+    monkeypatch.chdir(demo)
+    chosen = json.loads(CliRunner().invoke(main, ["plan", "--format", "json"]).stdout)
+    cards = {
+        f"Does {row['follower']} depend on {row['service']}?"
+        if row["follower"]
+        else f"{row['failure_class'].capitalize()} at {row['service']}"
+        for row in chosen
+    }
+    assert len(cards) == 4
+    for page in ("next-experiments/report.html", "ledger.html"):
+        text = (demo / "reports" / page).read_text(encoding="utf-8")
+        numbered = re.findall(r"id=\"plan-\d+\"><h3>\d+\. ([^<]+)", text)
+        assert {html.unescape(title).strip() for title in numbered} == cards, page
 
 
 def test_the_sample_is_read_whole(demo: Path) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _limit = click.option(
     "--limit", "limits", multiple=True, metavar="SERVICE=LOAD", help="Load per interval that it carries."
 )
+_MOST_STARTS = 20  # printed; machines get all
 _metric = click.option("--metric", help="Load metric [default: as `resilience capacity`].")
 
 
@@ -132,7 +133,17 @@ def windows(
         slo_history=views.table(store, "slo_history"),
         exclude=out.spans,
     )
-    show(found.table if everything else found.best, form, f"{found.text} {learned.text} {out.text}")
+    starts = found.table if everything else found.best
+    if form != "table":
+        show(starts, form)
+        return
+    shown = starts.head(_MOST_STARTS).copy()
+    for column in ("starts_at", "ends_at"):
+        shown[column] = shown[column].dt.tz_convert(zone).dt.strftime("%a %Y-%m-%d %H:%M")
+    show(shown, form, f"{found.text} {learned.text} {out.text} Times below are of {zone}.")
+    if len(starts) > len(shown):
+        more = f"{len(starts) - len(shown):,} more starts"
+        click.echo(f"{more if everything else f'{more} that are safe'}: `--format csv`, there in UTC.")
 
 
 @click.command()

@@ -61,12 +61,15 @@ def ledger(state: str | None, everything: bool, page: bool, as_of: str, root: st
 
     store = store_at(root).pinned()
     with progress("Ledger", after_s=PATIENCE_S) as say:
-        found = evidence.read(store, evidence.moment(as_of), say=lambda step: say(step, 0, 0))
+        zone = workspace_here().zone
+        # the plan on the page is the one that `resilience plan` gives: it, too, tries undeclared dependencies
+        found = evidence.read(
+            store, evidence.moment(as_of), hidden=page, zone=zone, say=lambda step: say(step, 0, 0)
+        )
         say("rates, losses and states", 0, 0)
         book = evidence.build(found)
         if page:
             say("the plan", 0, 0)
-            zone = workspace_here().zone
             windows = planning.windows(store, found, zone, planning.span(None, found.as_of, zone))
             rules = planning.constraints(store, found)
             chosen = evidence.choose(found, book, rules, windows)
@@ -324,13 +327,19 @@ def _refuse_unknown(services: Iterable[str], known: Iterable[str]) -> None:
             raise InputError(f"Nothing is known of a service {service!r}.", remedy=f"Known: {near}.")
 
 
-def freeze_plan_reveal(store: Store, as_of: str = "2020-11-30", span: str = "6m") -> str:
+def freeze_plan_reveal(store: Store, zone: str, as_of: str = "2020-11-30", span: str = "6m") -> str:
     """The sentences of a plan made from what was known at `as_of` and of what followed; for the demo."""
     from .. import evidence, planning
 
-    found = evidence.read(store, evidence.moment(as_of))
-    book = evidence.build(found)
-    chosen = evidence.choose(found, book, planning.constraints(store, found))
+    with progress("Plan", after_s=PATIENCE_S) as say:
+        found = evidence.read(
+            store, evidence.moment(as_of), hidden=True, zone=zone, say=lambda step: say(step, 0, 0)
+        )
+        say("rates, losses and states", 0, 0)
+        book = evidence.build(found)
+        say("candidates and their safe windows", 0, 0)
+        windows = planning.windows(store, found, zone, planning.span(None, found.as_of, zone))
+        chosen = evidence.choose(found, book, planning.constraints(store, found), windows)
     return f"{chosen.text} {uncover(store, found, book, chosen, _span(span)).text}"
 
 

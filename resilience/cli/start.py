@@ -79,7 +79,7 @@ def demo(ctx: click.Context, seed: int, world: str, size: str) -> None:
     click.echo("Would a date on which nothing happened have looked like an improvement?")
     ctx.invoke(placebo, source=None, date=None, clock="restore", window=182.0, seed=0, out=None, root=None)
     click.echo("Frozen at 30 November 2020: what would have been planned, and what failed afterwards?")
-    click.echo(freeze_plan_reveal(store_at(None).pinned()))
+    click.echo(freeze_plan_reveal(store_at(None).pinned(), workspace.zone))
     ctx.invoke(ledger, state=None, everything=False, page=True, as_of="", root=None, form="table")
     ctx.invoke(
         render, report_id=None, everything=True, force=False, why=False, at_once=4, timeout=600, root=None

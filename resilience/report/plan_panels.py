@@ -143,11 +143,16 @@ def contenders(plan: Plan, most: int = 12) -> Panel:
         }
     )  # fmt: skip
     weights = ", ".join(f"SEV{rank} {weight:g}" for rank, weight in SEVERITY_WEIGHTS.items())
+    assumed = (
+        " A dependency that nobody declared has none: how much it would carry on is an assumption."
+        if rows["follower"].notna().any()
+        else ""
+    )
     said = (
         f"What a test would be worth, of the {len(rows)} first: minutes lost a year, weighted by severity, x chance that it "
         f"does not hold x what a test teaches. Weights: {weights}. The line is the 95 % interval of the loss; where lines "
-        "overlap, the order may be chance. A better one is passed over where it cannot stand in one programme with one that "
-        "was chosen."
+        f"overlap, the order may be chance.{assumed} A better one is passed over where it cannot stand in one programme "
+        "with one that was chosen."
     )
     return Panel(said, figures.contenders(drawn))
 
