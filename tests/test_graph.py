@@ -119,6 +119,7 @@ spec: {jobTemplate: {spec: {template: {spec: {containers: [{env: [{name: A, valu
         ("a.json", "{}", "no traces as Jaeger"),
         ("a.json", "[1]", "no traces as Jaeger"),
         ("a.yml", "a: [", "not YAML"),
+        ("a.yml", "[" * 200_000 + "]" * 200_000, "nesting deeper than 200"),
         ("a.yml", "title: x", "neither a Compose file nor"),
         ("a.csv", "TraceID,SpanID,ParentID\n1,2,3\n", "neither service nor pod"),
     ],

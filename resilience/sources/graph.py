@@ -16,12 +16,13 @@ import yaml
 
 from .. import schema
 from ..errors import InputError
-from . import text_csv
+from . import text_csv, yaml_text
 from .problems import problem
 from .tracked import objects, under
 
 MAX_BYTES = 50_000_000
 FOLDER = "graph"
+_DEEPEST = 200  # levels of YAML: schemas within manifests go deep
 SUFFIXES = (".csv", ".json", ".yml", ".yaml")
 CALLERS = ("caller", "source", "from", "consumer")
 CALLEES = ("callee", "target", "to", "provider")
@@ -154,9 +155,10 @@ def _jaeger(path: Path, uri: str) -> Iterator[tuple[str, str]]:
 
 def _yaml(path: Path, uri: str) -> Graph:
     try:
-        loaded = [
-            d for d in yaml.load_all(path.read_text("utf-8"), Loader=yaml.CSafeLoader) if isinstance(d, dict)
-        ]
+        text = path.read_text("utf-8")
+        for _ in yaml_text.shallow(text, uri, _DEEPEST):
+            pass
+        loaded = [d for d in yaml.load_all(text, Loader=yaml.CSafeLoader) if isinstance(d, dict)]
         documents = [
             one for d in loaded for one in (objects(d.get("items")) if d.get("kind") == "List" else [d])
         ]

@@ -7,7 +7,7 @@ Scalars follow the core schema of YAML 1.2, so an unquoted ``11:20`` stays text 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -142,8 +142,7 @@ def _text(source: str | Path, where: str) -> str:
 
 def _refuse_tricks(text: str, where: str) -> None:
     """Stops at the first anchor, alias, tag or too deep nesting, before anything is built from the text."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Core):
+    for event in shallow(text, where):
         trick = None
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             trick, remedy = (
@@ -152,13 +151,26 @@ def _refuse_tricks(text: str, where: str) -> None:
             )
         elif isinstance(event, yaml.NodeEvent) and getattr(event, "tag", None):
             trick, remedy = "a tag (!)", "Remove the tag; quote a text that starts with !."
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            trick, remedy = f"nesting deeper than {MAX_DEPTH}", "Flatten it."
         if trick:
             raise InputError(
                 f"The file uses {trick}, which is refused.", where=where, line=_line(event), remedy=remedy
             )
+
+
+def shallow(text: str, where: str, deepest: int = MAX_DEPTH) -> Iterator[yaml.Event]:
+    """The events of YAML, which cost no stack. Raises InputError at the first that is nested deeper than `deepest`: what
+    is built from such a text by the parser in C ends the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Core):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > deepest:
+            raise InputError(
+                f"The file uses nesting deeper than {deepest}, which is refused.",
+                where=where,
+                line=_line(event),
+                remedy="Flatten it.",
+            )
+        yield event
 
 
 def _line(part: yaml.Node | yaml.Event) -> int:
