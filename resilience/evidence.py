@@ -30,6 +30,7 @@ from .analysis import (
 )
 from .errors import InputError
 from .kept import kept
+from .plain_text import count
 from .store import Store
 
 TABLES = (
@@ -154,8 +155,8 @@ def last_gameday(found: Evidence, book: ledger.Ledger) -> tuple[str, pd.DataFram
     last = found.history.iloc[-1]
     rest = found.history[found.history["gameday_id"] != last["gameday_id"]].reset_index(drop=True)
     rows = ledger.moved(build(replace(found, history=rest)), book)
-    count = f"{len(rows)} cell{'s' * (len(rows) != 1)}" if len(rows) else "no cell"
-    return f"The last GameDay, {last['gameday_id']} of {last['held_on']:%Y-%m-%d}, moved {count}", rows
+    cells = count(len(rows), "cell") if len(rows) else "no cell"
+    return f"The last GameDay, {last['gameday_id']} of {last['held_on']:%Y-%m-%d}, moved {cells}", rows
 
 
 def choose(
@@ -331,8 +332,6 @@ def _hidden(store: Store, known: pd.DataFrame, last: pd.Timestamp, zone: str) ->
     usual = views.traffic(store, views.REQUESTS)
     if usual is None or pd.isna(last):
         return _no_edges()
-    named = known[["incident_id", "services"]].dropna()
-    named = named.assign(service=named["services"].str.split(", ")).explode("service", ignore_index=True)
     edges = views.table(store, "service_edges")
     until = (last + pd.Timedelta(seconds=usual[1])).floor("7D")
 
@@ -346,5 +345,5 @@ def _hidden(store: Store, known: pd.DataFrame, last: pd.Timestamp, zone: str) ->
 
     read = [edges, *store.holding("series", (_FIRST, until)), f"corrections {store.version('corrections')}"]
     moving = kept(store, "moving", [*read, f"{usual} {until} {zone}"], make)
-    found = dependencies.combined(moving, edges, named[["incident_id", "service"]])
+    found = dependencies.combined(moving, edges, views.incident_services(known))
     return found[["service", "follower", "evidence"]].assign(origin="series or incidents")

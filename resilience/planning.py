@@ -12,6 +12,7 @@ import pandas as pd
 from . import evidence, views
 from .analysis import backlog, plan, probing, programme, safe_windows, tolerances
 from .analysis.faults import Fault
+from .analysis.ledger import Ledger
 from .errors import InputError
 from .evidence import Evidence, first
 from .store import Store
@@ -85,18 +86,19 @@ def try_probes(
     until = main["mitigated_at"].fillna(main["resolved_at"])
     dated = main["started_at"].notna() & ~(until < main["started_at"] + box)
     tried, bare = [], 0
-    for number, (service, mine) in enumerate(main[dated].groupby("service"), 1):
+    for number, (name, mine) in enumerate(main[dated].groupby("service"), 1):
+        service = str(name)
         say(f"{service}, {number} of {main.loc[dated, 'service'].nunique()} services")
-        rows = views.table(store, "series", where=_scopes(str(service)))
+        rows, before = views.table(store, "series", where=_scopes(service)), _disturbed(store, known, service)
         past, fine = (
             rows[rows["at"] < since],
             rows[(rows["at"] >= since) & (rows["interval_s"] <= box.total_seconds() / 4)],
         )
-        quiet = probing.windows(fine, minutes, _disturbed(store, whole, str(service)), most)
+        quiet = probing.windows(fine, minutes, _disturbed(store, whole, service), most)
         ends = [(probing.ORDINARY, at) for at in quiet]
         ends += [(str(row.severity), row.started_at + box) for row in mine.itertuples()]
         for kind, at in ends:
-            limits = tolerances.limits(past, at - box, zone, exclude=_disturbed(store, known, str(service)))
+            limits = tolerances.limits(past, at - box, zone, exclude=before)
             if limits.empty:
                 bare += 1
                 continue
@@ -117,6 +119,15 @@ def _untried(main: pd.DataFrame, dated: pd.Series, bare: int, minutes: float) ->
     if bare:
         said.append(f"{bare} window(s) are of services whose series make no limit at that hour.")
     return said
+
+
+def propose(
+    store: Store, found: Evidence, book: Ledger, zone: str, date: str | None = None, **given: Any
+) -> plan.Plan:
+    """The plan for `date` (see `day`) by what the store forbids, what is `given` (fields of `plan.Rules`), and where windows
+    are safe. Raises InputError as `span` does."""
+    rules = constraints(store, found, **given)
+    return evidence.choose(found, book, rules, windows(store, found, zone, span(date, found.as_of, zone)))
 
 
 def windows(

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from .. import plain_text
 from ..errors import InputError
 from . import rates
 from .attribution import NOT_STATED, PRODUCTION
@@ -240,7 +241,7 @@ def _text(
     top = table.iloc[0]
     undated = rows.loc[rows["at"].isna(), "incident_id"].nunique()
     nowhere = rows.loc[rows["service"] == NOT_STATED, "incident_id"].nunique()
-    told = f"{count} real incident{'s' * (count != 1)} from {start:%Y-%m-%d} to {end:%Y-%m-%d}"
+    told = f"{plain_text.count(count, 'real incident')} from {start:%Y-%m-%d} to {end:%Y-%m-%d}"
     if nowhere > count / 2:
         return (
             f"{told}; {nowhere} report{'s' * (nowhere != 1)} name{'s' * (nowhere == 1)} no "

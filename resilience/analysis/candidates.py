@@ -7,6 +7,7 @@ the FMEA risk priority number, which many teams know, as a comparison only.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -104,6 +105,13 @@ def fmea(rows: pd.DataFrame) -> np.ndarray:
     detection = np.where(np.isfinite(minutes), detection, 5)
     found: np.ndarray = (severity * occurrence * detection).astype(int)
     return found
+
+
+def asked(row: Any) -> str:
+    """What a candidate is about, in words: a cell, or the question whether there is a dependency."""
+    if row.kind == EDGE:
+        return f"does {row.follower} depend on {row.service}?"
+    return f"{row.failure_class} at {row.service}"
 
 
 def called_by(blast: int) -> str:

@@ -77,6 +77,13 @@ class Plan:
     as_of: pd.Timestamp
     day: str | None = None
 
+    @property
+    def others(self) -> pd.DataFrame:
+        """Of `rejected` the best fault of each cell and dependency, without cells that were chosen with another fault."""
+        rows = self.rejected.drop_duplicates(["failure_class", "service", "follower"])
+        taken = pd.MultiIndex.from_frame(self.chosen[["failure_class", "service"]])
+        return rows[~pd.MultiIndex.from_frame(rows[["failure_class", "service"]]).isin(taken)]
+
 
 def choose(
     ledger: Ledger,

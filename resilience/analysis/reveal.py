@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from .. import plain_text
 from .attribution import NOT_STATED, PRODUCTION
 from .ledger import Ledger
 from .plan import Plan
@@ -77,7 +78,7 @@ def _text(summary: pd.DataFrame, as_of: pd.Timestamp, until: pd.Timestamp, count
     if not count:
         return f"Nothing failed from {as_of:%Y-%m-%d} to {until:%Y-%m-%d}, or nobody wrote it down: nothing is revealed."
     by = summary.set_index("choice")
-    followed = f"{count} incident{'s' * (count != 1)} followed until {until:%Y-%m-%d}"
+    followed = f"{plain_text.count(count, 'incident')} followed until {until:%Y-%m-%d}"
     return (
         f"Known until {as_of:%Y-%m-%d}; {followed}. The cells chosen then held "
         f"{by.loc['ours', 'incidents']:.1f} of them ({by.loc['ours', 'share']:.1%} of the severity), the most frequent ones "

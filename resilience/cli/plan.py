@@ -70,13 +70,11 @@ def ledger(state: str | None, everything: bool, page: bool, as_of: str, root: st
         book = evidence.build(found)
         if page:
             say("the plan", 0, 0)
-            windows = planning.windows(store, found, zone, planning.span(None, found.as_of, zone))
-            rules = planning.constraints(store, found)
-            chosen = evidence.choose(found, book, rules, windows)
-            queues = planning.backlogs(
-                store, found, planning.begins(found, chosen, zone), zone, rules.minutes
-            )
-    _say_what_lies_beyond(store, found)
+            chosen = planning.propose(store, found, book, zone)
+            begins = planning.begins(found, chosen, zone)
+            queues = planning.backlogs(store, found, begins, zone, chosen.rules.minutes)
+    if as_of:
+        _say_what_lies_beyond(store, found)
     if page:
         click.echo(f"Wrote {write_page(workspace_here(), found, book, chosen, queues)}.")
         return
@@ -182,6 +180,7 @@ def plan(
     import pandas as pd
 
     from .. import evidence, planning
+    from ..analysis.candidates import asked
     from ..analysis.plan import Rules
 
     if reveal and not as_of:
@@ -203,17 +202,16 @@ def plan(
         book = evidence.build(found)
         say("candidates and their safe windows", 0, 0)
         _refuse_unknown(avoid, book.table["service"])
-        rules = planning.constraints(
-            store, found, slots=slots, minutes=minutes, environment=environment, style=style, blast_limit=blast,
-            must_not=dict.fromkeys(avoid, "You asked to avoid it."),
+        chosen = planning.propose(
+            store, found, book, workspace.zone, date, slots=slots, minutes=minutes, environment=environment, style=style,
+            blast_limit=blast, must_not=dict.fromkeys(avoid, "You asked to avoid it."),
         )  # fmt: skip
-        between = planning.span(date, found.as_of, workspace.zone)
-        chosen = evidence.choose(found, book, rules, planning.windows(store, found, workspace.zone, between))
         day = planning.day(date, found.as_of, chosen)
         begins = planning.begins(found, chosen, workspace.zone, date)
         say("what piles up meanwhile", 0, 0)
         queues = planning.backlogs(store, found, begins, workspace.zone, minutes)
-    _say_what_lies_beyond(store, found)
+    if as_of:
+        _say_what_lies_beyond(store, found)
     rows = chosen.chosen.assign(
         backlog=[queues[s].peak if s in queues else None for s in chosen.chosen["service"]],
         drain_min=[queues[s].drain_min if s in queues else None for s in chosen.chosen["service"]],
@@ -223,14 +221,13 @@ def plan(
     else:
         click.echo("\n".join(_cards(chosen, queues, workspace.zone)))
         if explain:
-            others = chosen.rejected.drop_duplicates(["failure_class", "service", "follower"])
-            taken = pd.MultiIndex.from_frame(rows[["failure_class", "service"]])
-            others = others[~pd.MultiIndex.from_frame(others[["failure_class", "service"]]).isin(taken)]
+            others = chosen.others
             said = (
                 f"Why not the others? The first {min(_MOST_ROWS, len(others))} of {len(others)} cells and dependencies by "
                 "score; all, fault by fault, in `--explain --format csv`."
             )
-            shown = others.head(_MOST_ROWS).assign(cell=_names(others.head(_MOST_ROWS)))
+            shown = others.head(_MOST_ROWS)
+            shown = shown.assign(cell=[asked(row) for row in shown.itertuples()])
             show(shown[["cell", "fault", "score", "reason"]], form, said)
     if after is not None:
         told = uncover(store, found, book, chosen, after)
@@ -246,27 +243,16 @@ def plan(
         )
 
 
-def _names(rows: pd.DataFrame) -> list[str]:
-    return [
-        f"{r.failure_class} at {r.service}"
-        if r.kind == "cell"
-        else f"does {r.follower} depend on {r.service}?"
-        for r in rows.itertuples()
-    ]
-
-
 def _cards(chosen: Plan, queues: Mapping[str, Backlog], zone: str) -> list[str]:
     """The plan for a person: a sentence, then per experiment what, where, when, why, how far, and what piles up."""
     import textwrap
 
     import pandas as pd
 
-    from ..analysis.candidates import called_by
+    from ..analysis.candidates import asked, called_by
 
     lines = textwrap.wrap(safe(chosen.text), 110)
-    for number, (row, name) in enumerate(
-        zip(chosen.chosen.itertuples(), _names(chosen.chosen), strict=True), 1
-    ):
+    for number, row in enumerate(chosen.chosen.itertuples(), 1):
         when = row.window
         if pd.notna(row.starts_at):
             start, end = row.starts_at.tz_convert(zone), row.ends_at.tz_convert(zone)
@@ -278,7 +264,7 @@ def _cards(chosen: Plan, queues: Mapping[str, Backlog], zone: str) -> list[str]:
             ("could reach", reach), ("backlog", waiting),
             ("score", f"{row.score:.3g}, place {row.rank} by score alone; FMEA place {row.fmea_rank} (for comparison only)"),
         ]  # fmt: skip
-        lines += ["", f"{number}. {safe(name)}"]
+        lines += ["", f"{number}. {safe(asked(row))}"]
         for what, text in told:
             lines += textwrap.wrap(
                 f"{safe(text)}", 96, initial_indent=f"   {what:12} ", subsequent_indent=" " * 16
@@ -338,8 +324,7 @@ def freeze_plan_reveal(store: Store, zone: str, as_of: str = "2020-11-30", span:
         say("rates, losses and states", 0, 0)
         book = evidence.build(found)
         say("candidates and their safe windows", 0, 0)
-        windows = planning.windows(store, found, zone, planning.span(None, found.as_of, zone))
-        chosen = evidence.choose(found, book, planning.constraints(store, found), windows)
+        chosen = planning.propose(store, found, book, zone)
     return f"{chosen.text} {uncover(store, found, book, chosen, _span(span)).text}"
 
 

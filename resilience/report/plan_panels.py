@@ -10,7 +10,7 @@ import pandas as pd
 from ..analysis.attribution import SEVERITY_WEIGHTS
 from ..analysis.backlog import Backlog
 from ..analysis.backtest import ALL, NEVER, Backtest
-from ..analysis.candidates import EDGE, FOLLOWS
+from ..analysis.candidates import EDGE, FOLLOWS, asked, called_by
 from ..analysis.plan import DRAWS, Plan
 from .figures import incidents as figures
 from .ledger_panels import CSS
@@ -95,7 +95,7 @@ def _card(number: int, row: Any, queue: Backlog | None, zone: str) -> str:
         ("How firm", f"C{again}" if row.stability >= 0.5 else f"A close call: c{again}"),
     ]  # fmt: skip
     behind = [
-        ("Could reach", f"{row.blast} services call it, directly or not" if row.blast else "No declared call leads to it"),
+        ("Could reach", called_by(int(row.blast)).capitalize()),
         ("Would pile up", queue.text if queue else None),
         ("Chance that it holds", f"{row.hold_mean:.0%}{'' if row.runs else ', assumed: nobody has looked'}"),
         ("A test teaches", f"{row.teach:.0%} of what a first one would"),
@@ -160,9 +160,7 @@ def contenders(plan: Plan, most: int = 12) -> Panel:
 def rejected(plan: Plan, first: int = 8, most: int = 25) -> Panel:
     """The next in line, one per cell, each with the plain reason why it was not taken: `first` of them, and up to `most`
     folded below."""
-    rows = plan.rejected.drop_duplicates(["failure_class", "service", "follower"])
-    taken = set(zip(plan.chosen["failure_class"], plan.chosen["service"], strict=True))
-    rows = rows[[pair not in taken for pair in zip(rows["failure_class"], rows["service"], strict=True)]]
+    rows = plan.others
     if rows.empty:
         return Panel("", body=finding("No other cell or dependency was considered."))
     others = "other cell or dependency was" if len(rows) == 1 else "other cells and dependencies were"
@@ -178,10 +176,8 @@ def rejected(plan: Plan, first: int = 8, most: int = 25) -> Panel:
 
 
 def _asked(row: Any) -> str:
-    """The cell, or the question whether there is a dependency."""
-    if row.kind == EDGE:
-        return f"Does {row.follower} depend on {row.service}?"
-    return f"{row.failure_class[:1].upper()}{row.failure_class[1:]} at {row.service}"
+    said = asked(row)
+    return said[:1].upper() + said[1:]
 
 
 def _other(row: Any) -> str:
